@@ -1,0 +1,229 @@
+//! What was seen in a request: which rule, where, how sure. Never the bytes.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The id of a detection rule, for example `aws-access-key-id`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RuleId(pub Arc<str>);
+
+/// What kind of data a finding is about, for example `credentials`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Category(pub Arc<str>);
+
+/// The built-in categories and their aliases.
+pub mod category {
+    /// Keys, tokens, passwords, private keys.
+    pub const CREDENTIALS: &str = "credentials";
+    /// Data about persons: identity numbers, cards, bank accounts, lists of addresses.
+    pub const PII: &str = "pii";
+    /// Data hidden in names and paths.
+    pub const EXFILTRATION: &str = "exfiltration";
+    /// Every built-in category.
+    pub const ALL: [&str; 3] = [CREDENTIALS, EXFILTRATION, PII];
+
+    /// The category that a word in a configuration names, if it names one.
+    #[must_use]
+    pub fn canonical(word: &str) -> Option<&'static str> {
+        match word {
+            CREDENTIALS | "credential-leak" => Some(CREDENTIALS),
+            PII => Some(PII),
+            EXFILTRATION => Some(EXFILTRATION),
+            _ => None,
+        }
+    }
+}
+
+/// How bad it would be if the data left.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Worth a look in a review.
+    Low,
+    /// Worth a look today.
+    Medium,
+    /// Access or identity at stake.
+    High,
+    /// Broad access at stake.
+    Critical,
+}
+
+/// How sure the detector is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Confidence {
+    /// The shape fits.
+    Low,
+    /// The shape and its surroundings fit.
+    Medium,
+    /// A checksum, a structure or an unmistakable prefix fits.
+    High,
+}
+
+/// The part of the request.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Place {
+    /// The body.
+    Body,
+    /// A header's value.
+    Header,
+    /// The host name.
+    Host,
+    /// The path.
+    Path,
+    /// The query, name or value.
+    Query,
+}
+
+/// Where in the request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Location {
+    /// The part.
+    pub place: Place,
+    /// The header's or query parameter's name, where there is one; already made safe to show.
+    pub name: Option<Arc<str>>,
+    /// The views that led there, outermost first, for example `json $.notes[2]`, `base64`.
+    pub views: Vec<Arc<str>>,
+}
+
+/// A keyed digest of what matched (HMAC-SHA-256, cut to 128 bits): the same value gives the same
+/// fingerprint on one installation, and says nothing to anyone without its key.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Fingerprint(pub [u8; 16]);
+
+/// One thing that was seen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// The rule that spoke.
+    pub rule: RuleId,
+    /// Its category.
+    pub category: Category,
+    /// Its severity.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Where.
+    pub location: Location,
+    /// Which bytes: of the raw body for [`Place::Body`], of the header's value for
+    /// [`Place::Header`], of the host for [`Place::Host`], of the path with its query for
+    /// [`Place::Path`] and [`Place::Query`]. Where the match lies in a decoded view, the encoded
+    /// bytes that hold it.
+    pub span: Range<usize>,
+    /// The match with its secret part masked, for example `AKIA••••3F7Q`.
+    pub redacted: Arc<str>,
+    /// Equal for equal values.
+    pub fingerprint: Fingerprint,
+}
+
+// === impl RuleId ===
+
+impl RuleId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+// === impl Category ===
+
+impl Category {
+    /// The category as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+// === impl Severity ===
+
+impl Severity {
+    /// The word used in rules and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity that a word names, if it names one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "low" => Some(Self::Low),
+            "medium" => Some(Self::Medium),
+            "high" => Some(Self::High),
+            "critical" => Some(Self::Critical),
+            _ => None,
+        }
+    }
+}
+
+// === impl Confidence ===
+
+impl Confidence {
+    /// The word used in rules and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    /// The confidence that a word names, if it names one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "low" => Some(Self::Low),
+            "medium" => Some(Self::Medium),
+            "high" => Some(Self::High),
+            _ => None,
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The word used in records and filters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Header => "header",
+            Self::Host => "host",
+            Self::Path => "path",
+            Self::Query => "query",
+        }
+    }
+}
+
+// === impl Location ===
+
+impl fmt::Display for Location {
+    /// `body > json $.notes[2] > base64`, `header authorization`, `query key`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.place.as_str())?;
+        if let Some(name) = &self.name {
+            write!(f, " {name}")?;
+        }
+        for view in &self.views {
+            write!(f, " > {view}")?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Fingerprint ===
+
+impl fmt::Display for Fingerprint {
+    /// `hmac:` and 32 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hmac:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
