@@ -1,0 +1,5 @@
+//! The cases of `testdata/policy` and the properties that hold for every policy.
+
+mod cases;
+mod properties;
+mod reader;
