@@ -1,0 +1,208 @@
+//! The detector: compiled rules and what is asked of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use oktsec_model::{Finding, RequestHead, safe_name};
+
+use crate::coding::{self, Coding};
+use crate::fingerprint::FingerprintKey;
+use crate::rule::{Rule, RuleError};
+use crate::runs;
+use crate::scanner::Scanner;
+use crate::segment::{self, Origin};
+use crate::view::{Map, Shape, View};
+use crate::walk::Walk;
+use crate::{builtin, loader};
+
+/// How much decoding one request is worth.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many decodings may lie on top of each other. Content codings have their own bound.
+    pub decode_depth_max: u8,
+    /// How many bytes all derived views of a request may have together, content codings aside.
+    pub decode_bytes_max: usize,
+}
+
+/// Compiled rules. Immutable; share it between threads.
+pub struct Detector {
+    pub(crate) key: FingerprintKey,
+    pub(crate) limits: Limits,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) scanner: Scanner,
+}
+
+/// The answer to one scan.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// What was seen.
+    pub findings: Vec<Finding>,
+    /// Why not everything could be looked at, where that is so.
+    pub uninspectable: Option<Uninspectable>,
+}
+
+/// Why something could not be looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Uninspectable {
+    /// A content coding was announced, and the body is not in it.
+    CorruptCoding,
+    /// The body inflates beyond what is held.
+    CodingBudget,
+    /// More content codings lie on top of each other than are undone.
+    CodingLayers,
+    /// The views together exceed the decoding budget.
+    DecodeBudget,
+    /// There is encoded data below the deepest view.
+    DecodeDepth,
+    /// A content coding that we do not know.
+    UnknownCoding(String),
+}
+
+// === impl Limits ===
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            decode_depth_max: 4,
+            decode_bytes_max: 8 * 1024 * 1024,
+        }
+    }
+}
+
+// === impl Detector ===
+
+impl Detector {
+    /// A detector with the embedded rules.
+    ///
+    /// # Errors
+    /// All mistakes in the rules. The embedded ones have none, which a test holds.
+    pub fn builtin(key: FingerprintKey, limits: Limits) -> Result<Self, Vec<RuleError>> {
+        let rules = loader::load(&builtin::FILES)?;
+        Self::new(rules, key, limits)
+    }
+
+    fn new(rules: Vec<Rule>, key: FingerprintKey, limits: Limits) -> Result<Self, Vec<RuleError>> {
+        let scanner = Scanner::new(&rules).map_err(|message| {
+            vec![RuleError {
+                file: "rules".to_owned(),
+                line: 1,
+                message,
+            }]
+        })?;
+        Ok(Self {
+            key,
+            limits,
+            rules,
+            scanner,
+        })
+    }
+
+    /// Scans what is known before the body: host, path, query and header values.
+    #[must_use]
+    pub fn scan_head(&self, head: &RequestHead) -> Scan {
+        let mut scan = Scan::default();
+        for part in segment::of_head(head) {
+            let bytes = part.bytes.as_ref();
+            let mut walk = Walk::new(self, &part.origin);
+            let root = View::root(bytes);
+            walk.visit(&root);
+            if let Origin::Target { query_at } = part.origin {
+                walk.form_fields(&root, query_at);
+            }
+            scan.add(walk.finish());
+        }
+        scan
+    }
+
+    /// Scans a body; its content codings and its type are read from the headers.
+    #[must_use]
+    pub fn scan_body(&self, headers: &HeaderMap, body: &[u8]) -> Scan {
+        let mut walk = Walk::new(self, &Origin::Body);
+        match coding::announced(headers) {
+            Err(reason) => {
+                walk.fail(reason);
+                walk.visit_body(&View::root(body), headers);
+            }
+            Ok(codings) if codings.is_empty() => walk.visit_body(&View::root(body), headers),
+            Ok(codings) => self.scan_coded(&mut walk, headers, body, &codings),
+        }
+        walk.finish()
+    }
+
+    /// Scans a text that is no request.
+    #[must_use]
+    pub fn scan_text(&self, bytes: &[u8]) -> Scan {
+        self.scan_body(&HeaderMap::new(), bytes)
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    fn scan_coded(
+        &self,
+        walk: &mut Walk<'_>,
+        headers: &HeaderMap,
+        body: &[u8],
+        codings: &[Coding],
+    ) {
+        let raw = View::root(body);
+        match coding::decode(codings, body) {
+            Err(reason) => {
+                walk.fail(reason);
+                walk.visit_body(&raw, headers);
+            }
+            Ok(decoded) => {
+                let names: Vec<&str> = codings.iter().rev().map(|coding| coding.as_str()).collect();
+                let view = View {
+                    parent: Some(&raw),
+                    map: Map::Whole(0..body.len()),
+                    label: Some(Arc::from(names.join(" > "))),
+                    ..View::root(&decoded)
+                };
+                walk.visit_body(&view, headers);
+                // A receiver that ignores the header sees the body as it came.
+                let raw = View {
+                    shape: Shape::Text,
+                    ..raw
+                };
+                walk.scan_only(&raw, &runs::find(body));
+            }
+        }
+    }
+}
+
+// === impl Scan ===
+
+impl Scan {
+    fn add(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        if self.uninspectable.is_none() {
+            self.uninspectable = other.uninspectable;
+        }
+    }
+}
+
+// === impl Uninspectable ===
+
+impl Uninspectable {
+    /// The reason for a coding's name as a client wrote it.
+    pub(crate) fn unknown_coding(name: &str) -> Self {
+        Self::UnknownCoding(safe_name(name).to_owned())
+    }
+}
+
+impl fmt::Display for Uninspectable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CorruptCoding => f.write_str("a content coding that its body does not follow"),
+            Self::CodingBudget => f.write_str("a content coding that inflates too far"),
+            Self::CodingLayers => f.write_str("too many content codings"),
+            Self::DecodeBudget => f.write_str("more encoded data than is decoded"),
+            Self::DecodeDepth => f.write_str("data encoded too many times"),
+            Self::UnknownCoding(name) => write!(f, "the content coding {name}"),
+        }
+    }
+}

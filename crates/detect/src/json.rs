@@ -1,0 +1,247 @@
+//! JSON as a view: strings unescaped in place, strings that hold JSON themselves, and the path of a
+//! position. No tree is built: a finding's path is worked out when there is a finding.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use oktsec_model::safe_name;
+
+use crate::bytes::{at, slice};
+use crate::decode::{self, Child};
+use crate::view::{Map, Shape};
+
+/// What a JSON text gives.
+pub(crate) struct Derived {
+    /// The text with every string unescaped, and those strings that look like JSON, each by itself.
+    pub(crate) children: Vec<Child>,
+    /// Whether the text was JSON to its end.
+    pub(crate) is_valid: bool,
+}
+
+/// An open object or array on the way to a position.
+enum Frame {
+    Array { index: usize },
+    Object { key: Range<usize> },
+}
+
+const DEPTH_MAX: usize = 128;
+const PATH_BYTES_MAX: usize = 200;
+const NESTED_MAX: usize = 1024;
+
+/// The shape of bytes that may be JSON: decided by the first character, corrected by the walk.
+pub(crate) fn shape_of(bytes: &[u8]) -> Shape {
+    let start = skip_space(bytes, 0);
+    match at(bytes, start) {
+        b'{' | b'[' | b'"' => Shape::Json,
+        _ => Shape::Text,
+    }
+}
+
+/// Unescapes a text of one or more JSON values.
+pub(crate) fn derive(bytes: &[u8]) -> Derived {
+    let mut text = Vec::new();
+    let mut marks = Vec::new();
+    let mut copied = 0;
+    let mut children = Vec::new();
+    let mut is_valid = true;
+    let mut position = 0;
+    while let Some(quote) = memchr::memchr(b'"', slice(bytes, position..bytes.len())) {
+        let open = position + quote;
+        is_valid &= slice(bytes, position..open)
+            .iter()
+            .all(|&byte| is_between_strings(byte));
+        let string = string_at(bytes, open);
+        if string.has_escapes {
+            text.extend_from_slice(slice(bytes, copied..string.content.start));
+            let begin = text.len();
+            decode::unescape_json(bytes, string.content.clone(), &mut text, &mut marks);
+            copied = string.content.end;
+            let unescaped = text.get(begin..).unwrap_or_default();
+            if shape_of(unescaped) == Shape::Json && children.len() < NESTED_MAX {
+                let mut own = (Vec::new(), vec![(0, string.content.start)]);
+                decode::unescape_json(bytes, string.content.clone(), &mut own.0, &mut own.1);
+                children.push(Child {
+                    bytes: own.0,
+                    map: Map::Marks(own.1),
+                    label: None,
+                    shape: Shape::Json,
+                    is_cut: false,
+                });
+            }
+        }
+        is_valid &= string.is_closed;
+        position = string.after;
+    }
+    is_valid &= slice(bytes, position..bytes.len())
+        .iter()
+        .all(|&byte| is_between_strings(byte));
+    if copied > 0 {
+        text.extend_from_slice(slice(bytes, copied..bytes.len()));
+        let map = Map::Marks(marks);
+        children.insert(
+            0,
+            Child {
+                bytes: text,
+                map,
+                label: None,
+                shape: Shape::Text,
+                is_cut: false,
+            },
+        );
+    }
+    Derived { children, is_valid }
+}
+
+/// `json $.notes[2]` for a position in a JSON text; nothing where the path is no more than `$`.
+pub(crate) fn path_at(bytes: &[u8], target: usize) -> Option<Arc<str>> {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut position = 0;
+    let mut last_string = 0..0;
+    while position <= target {
+        match bytes.get(position)? {
+            b'"' => {
+                let string = string_at(bytes, position);
+                if string.after > target {
+                    break;
+                }
+                last_string = string.content;
+                position = string.after;
+                continue;
+            }
+            b'{' if frames.len() < DEPTH_MAX => frames.push(Frame::Object { key: 0..0 }),
+            b'[' if frames.len() < DEPTH_MAX => frames.push(Frame::Array { index: 0 }),
+            b'}' | b']' => {
+                frames.pop();
+            }
+            b':' => {
+                if let Some(Frame::Object { key }) = frames.last_mut() {
+                    *key = last_string.clone();
+                }
+            }
+            b',' => match frames.last_mut() {
+                Some(Frame::Array { index }) => *index += 1,
+                Some(Frame::Object { key }) => *key = 0..0,
+                None => {}
+            },
+            _ => {}
+        }
+        position += 1;
+    }
+    let path: String = frames.iter().map(|frame| frame.step(bytes)).collect();
+    let cut = oktsec_model::truncate_chars(&path, PATH_BYTES_MAX);
+    (!cut.is_empty()).then(|| format!("json ${cut}").into())
+}
+
+impl Frame {
+    fn step(&self, bytes: &[u8]) -> String {
+        match self {
+            Self::Array { index } => format!("[{index}]"),
+            Self::Object { key } if key.is_empty() => String::new(),
+            Self::Object { key } => {
+                let name = std::str::from_utf8(slice(bytes, key.clone())).unwrap_or_default();
+                format!(".{}", safe_name(name))
+            }
+        }
+    }
+}
+
+/// A string of a JSON text.
+struct JsonString {
+    content: Range<usize>,
+    after: usize,
+    has_escapes: bool,
+    is_closed: bool,
+}
+
+fn string_at(bytes: &[u8], open: usize) -> JsonString {
+    let start = open + 1;
+    let mut position = start;
+    let mut has_escapes = false;
+    loop {
+        let rest = slice(bytes, position..bytes.len());
+        let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+            let end = bytes.len();
+            return JsonString {
+                content: start..end,
+                after: end,
+                has_escapes,
+                is_closed: false,
+            };
+        };
+        position += found;
+        if at(bytes, position) == b'"' {
+            let content = start..position;
+            return JsonString {
+                content,
+                after: position + 1,
+                has_escapes,
+                is_closed: true,
+            };
+        }
+        has_escapes = true;
+        position = (position + 2).min(bytes.len());
+    }
+}
+
+fn skip_space(bytes: &[u8], from: usize) -> usize {
+    let bom = usize::from(from == 0 && bytes.starts_with(b"\xEF\xBB\xBF")) * 3;
+    let start = from + bom;
+    start
+        + slice(bytes, start..bytes.len())
+            .iter()
+            .take_while(|b| b.is_ascii_whitespace())
+            .count()
+}
+
+const fn is_between_strings(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
+        || byte.is_ascii_digit()
+        || matches!(
+            byte,
+            b'{' | b'}' | b'[' | b']' | b',' | b':' | b'-' | b'+' | b'.' | b'E'
+        )
+        || byte.is_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_the_value() {
+        let text = br#"{"a": {"notes": ["x", "y\"z", "KEY"]}, "b": 17, "c": [[1, 2], [3]]}"#;
+        let position = |needle: &[u8]| memchr::memmem::find(text, needle).unwrap();
+        let path = |needle: &[u8]| {
+            path_at(text, position(needle))
+                .unwrap_or_default()
+                .to_string()
+        };
+        assert_eq!(path(b"KEY"), "json $.a.notes[2]");
+        assert_eq!(path(b"17"), "json $.b");
+        assert_eq!(path(b"3]"), "json $.c[1][0]");
+        assert_eq!(path_at(b"{\"a\"", 1), None);
+        assert_eq!(
+            path_at(&b"[".repeat(10_000), 9_999).unwrap().len(),
+            "json $".len() + 203
+        );
+    }
+
+    #[test]
+    fn strings_are_unescaped_in_place() {
+        let derived = derive(br#"{"a":"x\ny","b":"plain","c":"{\"d\":\"\\u0041\"}"}"#);
+        assert!(derived.is_valid);
+        let texts: Vec<&[u8]> = derived
+            .children
+            .iter()
+            .map(|child| child.bytes.as_slice())
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                &b"{\"a\":\"x\ny\",\"b\":\"plain\",\"c\":\"{\"d\":\"\\u0041\"}\"}"[..],
+                br#"{"d":"\u0041"}"#,
+            ]
+        );
+        assert!(!derive(b"{ this is not JSON \\n }").is_valid);
+    }
+}

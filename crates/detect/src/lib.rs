@@ -1,0 +1,45 @@
+//! Bytes in, findings out.
+//!
+//! A [`Detector`] holds compiled rules and a fingerprint key. It takes a request's head, its body,
+//! or a plain text, derives the views of it that a receiver could derive (decoded, unescaped,
+//! inflated), scans each and answers with a [`Scan`]. It opens nothing, waits for nothing and keeps
+//! nothing between calls; what to do about a finding is not its business.
+
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::cast_possible_truncation
+)]
+
+mod assignment;
+mod builtin;
+mod bytes;
+mod coding;
+mod collect;
+mod decode;
+mod detector;
+mod entropy;
+mod fingerprint;
+mod form;
+mod json;
+mod loader;
+mod multipart;
+mod pii;
+mod rule;
+mod runs;
+mod scanner;
+mod segment;
+mod validate;
+mod view;
+mod walk;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use detector::{Detector, Limits, Scan, Uninspectable};
+pub use fingerprint::FingerprintKey;
+pub use rule::{Rule, RuleError};

@@ -1,0 +1,122 @@
+//! A view: bytes that a receiver could derive from the request, and the way back to the original.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::{form, json};
+
+/// One view of a segment. The outermost has no parent; its bytes are the original.
+#[derive(Clone)]
+pub(crate) struct View<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) parent: Option<&'a Self>,
+    pub(crate) map: Map,
+    pub(crate) label: Option<Arc<str>>,
+    pub(crate) shape: Shape,
+    pub(crate) depth: u8,
+}
+
+/// How positions in a view correspond to positions in its parent.
+#[derive(Clone)]
+pub(crate) enum Map {
+    /// From each `(position here, position in the parent)` on, both advance together.
+    Marks(Vec<(usize, usize)>),
+    /// Zero bytes were left out.
+    ZerosRemoved,
+    /// Every position stands for the same range.
+    Whole(Range<usize>),
+}
+
+/// The structure that tells where in a view something lies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    Form,
+    Json,
+    Text,
+}
+
+// === impl View ===
+
+impl<'a> View<'a> {
+    /// An outermost view.
+    pub(crate) fn root(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            parent: None,
+            map: Map::Marks(Vec::new()),
+            label: None,
+            shape: json::shape_of(bytes),
+            depth: 0,
+        }
+    }
+
+    /// Where a range of this view lies in the original, and the names of the views from the
+    /// outermost to this one.
+    pub(crate) fn trace(&self, span: Range<usize>) -> (Range<usize>, Vec<Arc<str>>) {
+        let mut names = Vec::new();
+        let mut span = span;
+        let mut view = self;
+        loop {
+            names.extend(view.name_of(span.start));
+            names.extend(view.label.clone());
+            let Some(parent) = view.parent else { break };
+            span = view.map.outward(span, parent.bytes);
+            view = parent;
+        }
+        names.reverse();
+        (span, names)
+    }
+
+    fn name_of(&self, position: usize) -> Option<Arc<str>> {
+        match self.shape {
+            Shape::Form => form::name_at(self.bytes, position),
+            Shape::Json => json::path_at(self.bytes, position),
+            Shape::Text => None,
+        }
+    }
+}
+
+// === impl Map ===
+
+impl Map {
+    /// The view is a part of its parent, beginning at `offset`.
+    pub(crate) fn offset(offset: usize) -> Self {
+        Self::Marks(vec![(0, offset)])
+    }
+
+    /// The parent's range for a range of the view.
+    fn outward(&self, span: Range<usize>, parent: &[u8]) -> Range<usize> {
+        match self {
+            Self::Marks(marks) => {
+                outward_position(marks, span.start)..outward_position(marks, span.end)
+            }
+            Self::Whole(range) => range.start..range.end.min(parent.len()),
+            Self::ZerosRemoved => zeros_restored(parent, span),
+        }
+    }
+}
+
+fn outward_position(marks: &[(usize, usize)], position: usize) -> usize {
+    let after = marks.partition_point(|&(here, _)| here <= position);
+    let (here, there) = after
+        .checked_sub(1)
+        .and_then(|index| marks.get(index).copied())
+        .unwrap_or((0, 0));
+    there + (position - here)
+}
+
+fn zeros_restored(parent: &[u8], span: Range<usize>) -> Range<usize> {
+    let mut kept = parent
+        .iter()
+        .enumerate()
+        .filter(|&(_, &byte)| byte != 0)
+        .map(|(at, _)| at);
+    let start = kept.by_ref().nth(span.start).unwrap_or(parent.len());
+    let rest = span.end.saturating_sub(span.start).saturating_sub(2);
+    let end = if span.end > span.start + 1 {
+        kept.nth(rest).unwrap_or(start)
+    } else {
+        start
+    };
+    start..(end + 1).min(parent.len())
+}

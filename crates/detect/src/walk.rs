@@ -1,0 +1,194 @@
+//! The walk over a segment's views: scan, derive, descend. Bounded in depth and bytes; what exceeds
+//! a bound makes the segment uninspectable, it is never passed over in silence.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use http::HeaderMap;
+use oktsec_model::Finding;
+
+use crate::collect::{Findings, Hit, Hits};
+use crate::decode::{self, Child};
+use crate::detector::{Detector, Scan, Uninspectable};
+use crate::fingerprint::Mask;
+use crate::form;
+use crate::multipart;
+use crate::rule::{Finder, Matcher, Rule, Validator};
+use crate::runs::{self, Runs};
+use crate::segment::Origin;
+use crate::view::{Shape, View};
+
+/// The state of one walk.
+pub(crate) struct Walk<'d> {
+    detector: &'d Detector,
+    origin: &'d Origin,
+    findings: Findings,
+    uninspectable: Option<Uninspectable>,
+    decoded_bytes: usize,
+    seen: HashSet<u64>,
+}
+
+// === impl Walk ===
+
+impl<'d> Walk<'d> {
+    pub(crate) fn new(detector: &'d Detector, origin: &'d Origin) -> Self {
+        Self {
+            detector,
+            origin,
+            findings: Findings::default(),
+            uninspectable: None,
+            decoded_bytes: 0,
+            seen: HashSet::new(),
+        }
+    }
+
+    /// The answer.
+    pub(crate) fn finish(self) -> Scan {
+        Scan {
+            findings: self.findings.into_vec(),
+            uninspectable: self.uninspectable,
+        }
+    }
+
+    /// Records why something could not be looked at; the first reason stands.
+    pub(crate) fn fail(&mut self, reason: Uninspectable) {
+        self.uninspectable.get_or_insert(reason);
+    }
+
+    /// Scans a body's outermost view, and what its type says it is made of.
+    pub(crate) fn visit_body(&mut self, view: &View<'_>, headers: &HeaderMap) {
+        if form::is_form(headers, view.bytes) {
+            let view = View {
+                shape: Shape::Form,
+                ..view.clone()
+            };
+            self.visit(&view);
+            self.form_fields(&view, 0);
+            return;
+        }
+        self.visit(view);
+        for child in multipart::parts(headers, view.bytes) {
+            self.descend(view, child);
+        }
+    }
+
+    /// Scans the fields of a form that need decoding.
+    pub(crate) fn form_fields(&mut self, view: &View<'_>, from: usize) {
+        for child in form::fields(view.bytes, from) {
+            self.descend(view, child);
+        }
+    }
+
+    /// Scans a view and every view that can be derived from it.
+    pub(crate) fn visit(&mut self, view: &View<'_>) {
+        let runs = runs::find(view.bytes);
+        self.scan_only(view, &runs);
+        self.derive(view, &runs);
+    }
+
+    /// Scans a view as it is.
+    pub(crate) fn scan_only(&mut self, view: &View<'_>, runs: &Runs) {
+        let mut hits = Hits::default();
+        self.detector
+            .scanner
+            .scan(&self.detector.rules, view.bytes, runs, &mut hits);
+        for hit in hits.list {
+            self.keep(view, hit);
+        }
+    }
+
+    fn keep(&mut self, view: &View<'_>, hit: Hit) {
+        let Some(rule) = self.detector.rules.get(hit.rule) else {
+            return;
+        };
+        let Hit {
+            span,
+            secret,
+            confidence,
+            ..
+        } = hit;
+        let (span, views) = view.trace(span);
+        let mut root = view;
+        while let Some(parent) = root.parent {
+            root = parent;
+        }
+        self.findings.push(Finding {
+            rule: rule.id.clone(),
+            category: rule.category.clone(),
+            severity: rule.severity,
+            confidence,
+            location: self.origin.location(root.bytes, span.start, views),
+            span,
+            redacted: mask_of(rule).apply(&secret).into(),
+            fingerprint: self.detector.key.fingerprint(&secret),
+        });
+    }
+
+    fn derive(&mut self, view: &View<'_>, runs: &Runs) {
+        for child in decode::rewrites(view, self.budget_left()) {
+            self.descend(view, child);
+        }
+        for run in &runs.hex {
+            self.descend_run(view, run, decode::HEX);
+        }
+        for run in &runs.base64 {
+            self.descend_run(view, run, decode::BASE64);
+        }
+    }
+
+    /// A run of characters that may be encoded data: decoded once per request, wherever else it
+    /// shows up again.
+    fn descend_run(&mut self, view: &View<'_>, run: &Range<usize>, kind: u8) {
+        let encoded = crate::bytes::slice(view.bytes, run.clone());
+        if !self.seen.insert(self.detector.key.seen(kind, encoded)) {
+            return;
+        }
+        for child in decode::run(kind, encoded, run) {
+            self.descend(view, child);
+        }
+    }
+
+    fn budget_left(&self) -> usize {
+        self.detector
+            .limits
+            .decode_bytes_max
+            .saturating_sub(self.decoded_bytes)
+    }
+
+    fn descend(&mut self, parent: &View<'_>, child: Child) {
+        if !self
+            .seen
+            .insert(self.detector.key.seen(decode::CHILD, &child.bytes))
+        {
+            return;
+        }
+        if parent.depth >= self.detector.limits.decode_depth_max {
+            self.fail(Uninspectable::DecodeDepth);
+            return;
+        }
+        if child.bytes.len() > self.budget_left() || child.is_cut {
+            self.fail(Uninspectable::DecodeBudget);
+            return;
+        }
+        self.decoded_bytes += child.bytes.len();
+        self.visit(&View {
+            bytes: &child.bytes,
+            parent: Some(parent),
+            map: child.map,
+            label: child.label,
+            shape: child.shape,
+            depth: parent.depth + 1,
+        });
+    }
+}
+
+fn mask_of(rule: &Rule) -> Mask {
+    match (&rule.matcher, rule.validator) {
+        (Matcher::Finder(Finder::PaymentCard), _) => Mask::LastFour,
+        (Matcher::Finder(Finder::Iban | Finder::UsSsn), _) => Mask::LastTwo,
+        (Matcher::Finder(Finder::EmailList | Finder::PhoneList), _) | (_, Some(Validator::Pem)) => {
+            Mask::Nothing
+        }
+        _ => Mask::Token,
+    }
+}
