@@ -1,0 +1,145 @@
+//! One request, judged: `begin`, `push`, `finish`.
+
+use std::sync::Arc;
+
+use oktsec_detect::Scan;
+use oktsec_model::{Action, Decision, Reason, RequestHead};
+
+use crate::snapshot::Snapshot;
+
+/// What `begin` answers.
+pub enum Begin {
+    /// The head decided: no byte of the body needs to be read.
+    Decided(Decision),
+    /// The body has to be seen first.
+    NeedBody(Inspection),
+    /// This caller's requests are not scanned: the body may flow as it comes.
+    Unscanned(Decision),
+}
+
+/// What `push` answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// Go on; nothing may be released yet.
+    Hold,
+    /// The body exceeds what can be judged; push nothing more and call `too_large`.
+    TooLarge,
+}
+
+/// A request that is being judged. Holds the body until it is.
+pub struct Inspection {
+    snapshot: Arc<Snapshot>,
+    head: Arc<RequestHead>,
+    admitted: Decision,
+    head_scan: Scan,
+    body: Vec<u8>,
+}
+
+/// A judged request with the body that may now be forwarded.
+pub struct Judged {
+    /// The decision.
+    pub decision: Decision,
+    /// The body, byte for byte as it came.
+    pub body: Vec<u8>,
+}
+
+// === impl Inspection ===
+
+impl Inspection {
+    /// Begins with what the policy admitted: scans the head.
+    #[must_use]
+    pub fn begin(snapshot: &Arc<Snapshot>, head: &Arc<RequestHead>, admitted: Decision) -> Begin {
+        if !snapshot.policies.scan_requests(&head.principal) {
+            return Begin::Unscanned(admitted);
+        }
+        let head_scan = snapshot.detector.scan_head(head);
+        let inspection = Self {
+            snapshot: Arc::clone(snapshot),
+            head: Arc::clone(head),
+            admitted,
+            head_scan,
+            body: Vec::new(),
+        };
+        if !inspection.head_scan.findings.is_empty() || inspection.head_scan.uninspectable.is_some()
+        {
+            let decision = inspection.decide(&inspection.head_scan);
+            if decision.action == Action::Block {
+                return Begin::Decided(decision);
+            }
+        }
+        Begin::NeedBody(inspection)
+    }
+
+    /// Makes room for a body whose length is known.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.body
+            .reserve_exact(bytes.min(self.snapshot.scope.body_bytes_max));
+    }
+
+    /// Takes the next chunk of the body.
+    pub fn push(&mut self, chunk: &[u8]) -> Progress {
+        if self.body.len().saturating_add(chunk.len()) > self.snapshot.scope.body_bytes_max {
+            return Progress::TooLarge;
+        }
+        self.body.extend_from_slice(chunk);
+        Progress::Hold
+    }
+
+    /// Bytes held so far.
+    #[must_use]
+    pub const fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Ends a body that is larger than what can be judged: a refusal, whatever the mode, since
+    /// nothing may leave unseen.
+    #[must_use]
+    pub fn too_large(self) -> Decision {
+        let decided = self.decide(&self.head_scan);
+        Decision {
+            action: Action::Block,
+            reason: Reason::BodyTooLarge,
+            ..decided
+        }
+    }
+
+    /// Ends the body and judges the whole request.
+    #[must_use]
+    pub fn finish(self) -> Judged {
+        let scan = if self.body.is_empty() {
+            Scan {
+                findings: Vec::new(),
+                uninspectable: None,
+            }
+        } else {
+            self.snapshot
+                .detector
+                .scan_body(&self.head.headers, &self.body)
+        };
+        let joined = Scan {
+            findings: self
+                .head_scan
+                .findings
+                .iter()
+                .cloned()
+                .chain(scan.findings)
+                .collect(),
+            uninspectable: scan
+                .uninspectable
+                .or_else(|| self.head_scan.uninspectable.clone()),
+        };
+        Judged {
+            decision: self.decide(&joined),
+            body: self.body,
+        }
+    }
+
+    fn decide(&self, scan: &Scan) -> Decision {
+        self.snapshot.policies.decide(
+            &self.head.principal,
+            self.admitted.clone(),
+            scan.findings.clone(),
+            scan.uninspectable.is_some(),
+        )
+    }
+}
