@@ -1,0 +1,525 @@
+//! From the facts of an exchange to audit events: here, and nowhere else.
+//!
+//! What a caller wrote reaches an event only masked: the bytes of every finding are taken out of
+//! host, path and user agent, query values are never kept, and every text has a limit. An exchange
+//! always leaves a row: dropping one that has not ended records that the client left.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::header::USER_AGENT;
+use http::{HeaderMap, Version, request};
+use oktsec_audit::{
+    AuditError, Decided, DecidedTiming, Ended, EndedTiming, Entry, FindingRecord, Identity,
+    Inspection, Policy, Request as RequestRecord, Text, TunnelClosed, TunnelOpened, Upstream,
+};
+use oktsec_inspect::Snapshot;
+use oktsec_model::{
+    Action, Decision, ExchangeId, Finding, HttpVersion, IdentitySource, Place, Principal, Reason,
+    RequestHead, Scheme, Status, Target, Timestamp, safe_name, truncate_chars,
+};
+
+use crate::context::{Context, State};
+use crate::exchange::{FailedExchange, Refused, Via};
+
+/// How long the parts of a judgement took.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Timing {
+    pub(crate) policy_us: u64,
+    pub(crate) scan_us: u64,
+}
+
+/// A request that has come and has no row yet.
+pub(crate) struct Arrival {
+    cx: Arc<Context>,
+    snapshot: Arc<Snapshot>,
+    id: ExchangeId,
+    at: Timestamp,
+    tunnel: Option<ExchangeId>,
+    agent: Option<Text>,
+    identity: Identity,
+    request: RequestRecord,
+    inspection: Inspection,
+    began_us: u64,
+    /// Cleared once the row is written.
+    open: bool,
+}
+
+/// An exchange whose row says that it was allowed, and not yet how it ended.
+pub(crate) struct OpenExchange {
+    cx: Arc<Context>,
+    id: ExchangeId,
+    began_us: u64,
+    sent_us: u64,
+    /// Status and reason, should all go well.
+    decided: (Status, Reason),
+    request_bytes: Arc<AtomicU64>,
+    answered: Answered,
+    answered_us: Option<u64>,
+    open: bool,
+}
+
+/// What the upstream answered.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Answered {
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) http_status: Option<u16>,
+}
+
+/// A tunnel whose row is written.
+pub(crate) struct OpenTunnel {
+    cx: Arc<Context>,
+    id: ExchangeId,
+    recorded: bool,
+}
+
+const PATH_CHARS_MAX: usize = 512;
+const USER_AGENT_CHARS_MAX: usize = 200;
+const METHOD_CHARS_MAX: usize = 20;
+const QUERY_KEYS_MAX: usize = 32;
+const MASK: &str = "•••";
+
+// === impl Arrival ===
+
+impl Arrival {
+    pub(crate) fn new(
+        cx: &Arc<Context>,
+        id: ExchangeId,
+        at: Timestamp,
+        via: &Via,
+        parts: &request::Parts,
+        state: &State,
+    ) -> Self {
+        let mut arrival = Self::blank(cx, id, at, via, state);
+        arrival.request.method = method_text(parts.method.as_str()).into();
+        arrival.request.http_version = version_of(parts.version).into();
+        if let Some(tunnel) = &via.tunnel {
+            arrival.request.host = tunnel.target.host.to_string().into();
+            arrival.request.port = tunnel.target.port;
+            arrival.request.scheme = tunnel.target.scheme.into();
+        }
+        arrival
+    }
+
+    fn blank(cx: &Arc<Context>, id: ExchangeId, at: Timestamp, via: &Via, state: &State) -> Self {
+        let tls = via
+            .tunnel
+            .as_ref()
+            .is_some_and(|tunnel| tunnel.target.scheme == Scheme::Https);
+        Self {
+            cx: Arc::clone(cx),
+            snapshot: Arc::clone(&state.snapshot),
+            id,
+            at,
+            tunnel: via.tunnel.as_ref().map(|tunnel| tunnel.id),
+            agent: None,
+            identity: Identity {
+                claimed: None,
+                client: via.client.to_string().into(),
+                source: IdentitySource::Anonymous.into(),
+            },
+            request: RequestRecord::default(),
+            inspection: if tls {
+                Inspection::Tls
+            } else {
+                Inspection::Plain
+            },
+            began_us: cx.clock.monotonic_us(),
+            open: true,
+        }
+    }
+
+    /// A connection that carried no readable request: hyper has answered 400.
+    pub(crate) async fn unreadable(cx: &Arc<Context>, via: &Via) {
+        let now = cx.clock.now();
+        let arrival = Self::blank(cx, cx.clock.id(now), now, via, &cx.state());
+        let refused = Refused::boxed(Decision::block(Reason::BadRequest));
+        arrival.refused(None, *refused).await;
+    }
+
+    pub(crate) const fn id(&self) -> ExchangeId {
+        self.id
+    }
+
+    /// Notes who asks for what, before anything is judged.
+    pub(crate) fn identified(&mut self, principal: &Principal, target: &Target) {
+        self.agent = agent_text(principal, &self.snapshot);
+        self.identity = Identity {
+            claimed: principal.claimed.as_deref().map(Into::into),
+            client: principal.client.to_string().into(),
+            source: principal.source.into(),
+        };
+        self.request.scheme = target.scheme.into();
+        self.request.host = target.host.to_string().into();
+        self.request.port = target.port;
+    }
+
+    /// Writes the refusal to disk. The answer is what may be said now: the refusal itself, or that
+    /// the trail cannot be written.
+    pub(crate) async fn refused(mut self, head: Option<&RequestHead>, refused: Refused) -> Refused {
+        let ledger = self.cx.ledger.clone();
+        let http_status = Some(refused.http_status);
+        let event = self.event(head, &refused.decision, refused.timing, None);
+        let event = Decided {
+            http_status,
+            last: true,
+            ..event
+        };
+        let written = match ledger.decided(event).await {
+            Ok(entry) => entry.synced().await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => refused,
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// Writes that the request may leave. Nothing has left before this returns.
+    pub(crate) async fn allowed(
+        mut self,
+        head: &RequestHead,
+        decision: &Decision,
+        timing: Timing,
+        request_bytes: &Arc<AtomicU64>,
+    ) -> Result<(OpenExchange, Entry), Refused> {
+        let ledger = self.cx.ledger.clone();
+        let bytes = Some(request_bytes.load(Ordering::Relaxed));
+        let event = self.event(Some(head), decision, timing, bytes);
+        let exchange = OpenExchange {
+            cx: Arc::clone(&self.cx),
+            id: self.id,
+            began_us: self.began_us,
+            sent_us: self.cx.clock.monotonic_us(),
+            decided: (decision.status(), decision.reason),
+            request_bytes: Arc::clone(request_bytes),
+            answered: Answered::default(),
+            answered_us: None,
+            open: true,
+        };
+        match ledger.decided(event).await {
+            Ok(entry) => Ok((exchange, entry)),
+            Err(error) => {
+                exchange.abandon();
+                Err(unavailable(&error))
+            }
+        }
+    }
+
+    /// Writes that a tunnel was opened.
+    pub(crate) async fn tunnel_opened(mut self, inspection: Inspection) -> OpenTunnel {
+        self.open = false;
+        let event = TunnelOpened {
+            agent: self.agent.take(),
+            at: self.at,
+            host: std::mem::take(&mut self.request.host),
+            id: self.id,
+            identity: std::mem::take(&mut self.identity),
+            inspection,
+            port: self.request.port,
+            reason: Reason::Allowed.into(),
+            status: Status::Forwarded.into(),
+        };
+        let recorded = self.cx.ledger.tunnel_opened(event).await.is_ok();
+        OpenTunnel {
+            cx: Arc::clone(&self.cx),
+            id: self.id,
+            recorded,
+        }
+    }
+
+    /// The head that a refused CONNECT request has, for the answer.
+    pub(crate) fn connect_head(&self, principal: Principal, target: Target) -> RequestHead {
+        RequestHead {
+            id: self.id,
+            at: self.at,
+            principal,
+            target,
+            method: http::Method::CONNECT,
+            path_and_query: String::new(),
+            headers: HeaderMap::new(),
+            version: HttpVersion::Http11,
+        }
+    }
+
+    /// The row. Takes the facts; the arrival is spent.
+    fn event(
+        &mut self,
+        head: Option<&RequestHead>,
+        decision: &Decision,
+        timing: Timing,
+        bytes: Option<u64>,
+    ) -> Decided {
+        self.open = false;
+        let mut request = std::mem::take(&mut self.request);
+        if let Some(head) = head {
+            fill(&mut request, head, &decision.findings, bytes);
+        }
+        let snapshot = &self.snapshot;
+        let hash = Text::from(&*snapshot.digest);
+        Decided {
+            action: decision.action.into(),
+            agent: self.agent.take(),
+            at: self.at,
+            enforced: decision.action != Action::Flag,
+            findings: decision
+                .findings
+                .iter()
+                .take(Decided::FINDINGS_MAX)
+                .map(FindingRecord::from)
+                .collect(),
+            http_status: None,
+            id: self.id,
+            identity: std::mem::take(&mut self.identity),
+            inspection: self.inspection,
+            last: false,
+            policy: Policy::new(decision.entry.as_ref(), snapshot.generation, hash),
+            reason: decision.reason.into(),
+            request,
+            session: None,
+            status: decision.status().into(),
+            timing_us: DecidedTiming {
+                policy: timing.policy_us,
+                scan: timing.scan_us,
+            },
+            tunnel: self.tunnel,
+        }
+    }
+}
+
+/// What may be kept of a request: no byte of a finding, no query value.
+fn fill(request: &mut RequestRecord, head: &RequestHead, findings: &[Finding], bytes: Option<u64>) {
+    let host = head.target.host.to_string();
+    request.host = masked(&host, &spans_in(findings, &[Place::Host])).into();
+    request.bytes = bytes;
+    request.user_agent = user_agent(head, findings).map(Text::from);
+    let text = masked(
+        &head.path_and_query,
+        &spans_in(findings, &[Place::Path, Place::Query]),
+    );
+    let (path, query) = text
+        .split_once('?')
+        .map_or((text.as_str(), None), |(p, q)| (p, Some(q)));
+    request.path = truncate_chars(path, PATH_CHARS_MAX).into();
+    request.query_keys = query
+        .map(query_keys)
+        .unwrap_or_default()
+        .into_iter()
+        .map(Text::from)
+        .collect();
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        if self.open {
+            let event = self.event(
+                None,
+                &Decision::block(Reason::ClientGone),
+                Timing::default(),
+                None,
+            );
+            self.cx.ledger.decided_detached(Decided {
+                last: true,
+                ..event
+            });
+        }
+    }
+}
+
+// === impl OpenExchange ===
+
+impl OpenExchange {
+    /// Notes what the upstream answered.
+    pub(crate) fn answered(&mut self, answered: Answered) {
+        self.answered = answered;
+        self.answered_us = Some(self.cx.clock.monotonic_us() - self.sent_us);
+    }
+
+    /// The response has been relayed to its end, or will not be.
+    pub(crate) fn response_ended(mut self, reason: Reason, bytes: u64) {
+        self.open = false;
+        let event = self.event(reason, self.answered.http_status, bytes);
+        self.cx.ledger.ended(event);
+    }
+
+    /// There is no response. Returns once the row says so.
+    pub(crate) async fn failed(mut self, reason: Reason) -> FailedExchange {
+        self.open = false;
+        let http_status = crate::respond::http_status(reason);
+        let event = self.event(reason, Some(http_status), 0);
+        // Where the trail cannot be written the ledger refuses the next request; this one has
+        // failed already.
+        let _ = self.cx.ledger.ended_written(event).await;
+        FailedExchange {
+            id: self.id,
+            reason,
+        }
+    }
+
+    /// The decision was never written, so that there is nothing to end.
+    fn abandon(mut self) {
+        self.open = false;
+    }
+
+    fn event(&self, reason: Reason, http_status: Option<u16>, response_bytes: u64) -> Ended {
+        let (status, reason) = if reason == Reason::Allowed {
+            self.decided
+        } else {
+            (reason.status(), reason)
+        };
+        Ended {
+            at: self.cx.clock.now(),
+            http_status,
+            id: self.id,
+            reason: reason.into(),
+            request_bytes: self.request_bytes.load(Ordering::Relaxed),
+            response_bytes,
+            status: status.into(),
+            timing_us: EndedTiming {
+                total: self.cx.clock.monotonic_us() - self.began_us,
+                upstream: self.answered_us,
+            },
+            upstream: self.answered.address.map(|address| Upstream {
+                address: address.to_string().into(),
+            }),
+        }
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        if self.open {
+            let event = self.event(Reason::ClientGone, None, 0);
+            self.cx.ledger.ended(event);
+        }
+    }
+}
+
+// === impl OpenTunnel ===
+
+impl OpenTunnel {
+    /// Whether the row is written; without it nothing may pass.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// The tunnel has ended.
+    pub(crate) fn closed(self, reason: Reason, exchanges: u64, bytes: (u64, u64), took: Duration) {
+        self.cx.ledger.tunnel_closed(TunnelClosed {
+            at: self.cx.clock.now(),
+            bytes_down: bytes.1,
+            bytes_up: bytes.0,
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            exchanges,
+            http_status: Some(200),
+            id: self.id,
+            reason: reason.into(),
+            status: reason.status().into(),
+        });
+    }
+}
+
+fn unavailable(error: &AuditError) -> Refused {
+    tracing::error!(error = %error, "audit trail unavailable, request refused");
+    *Refused::boxed(Decision::block(Reason::AuditUnavailable))
+}
+
+/// The name a row is filed under: the one name that was presented. A name that no agent here has
+/// is shown only where it cannot be something else.
+fn agent_text(principal: &Principal, snapshot: &Snapshot) -> Option<Text> {
+    match snapshot.policies().configured(principal) {
+        Some(agent) => Some(agent.into()),
+        None => principal
+            .agent()
+            .map(|name| safe_name(name.as_str()).into()),
+    }
+}
+
+fn spans_in(findings: &[Finding], places: &[Place]) -> Vec<Range<usize>> {
+    findings
+        .iter()
+        .filter(|finding| places.contains(&finding.location.place))
+        .map(|finding| finding.span.clone())
+        .collect()
+}
+
+/// `text` without the bytes of `spans`, whatever their order and overlap.
+fn masked(text: &str, spans: &[Range<usize>]) -> String {
+    if spans.is_empty() {
+        return text.to_owned();
+    }
+    let hidden = |at: usize| spans.iter().any(|span| span.contains(&at));
+    let mut kept = String::with_capacity(text.len());
+    let mut hiding = false;
+    for (at, char) in text.char_indices() {
+        let hide = (at..at + char.len_utf8()).any(hidden);
+        if hide && !hiding {
+            kept.push_str(MASK);
+        } else if !hide {
+            kept.push(char);
+        }
+        hiding = hide;
+    }
+    kept
+}
+
+fn user_agent(head: &RequestHead, findings: &[Finding]) -> Option<String> {
+    let value = head.headers.get(USER_AGENT)?;
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let own: Vec<Range<usize>> = findings
+        .iter()
+        .filter(|finding| finding.location.name.as_deref() == Some(USER_AGENT.as_str()))
+        .map(|finding| finding.span.clone())
+        .collect();
+    Some(truncate_chars(&masked(&text, &own), USER_AGENT_CHARS_MAX))
+}
+
+fn query_keys(query: &str) -> Vec<String> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .take(QUERY_KEYS_MAX)
+        .map(|pair| safe_name(pair.split('=').next().unwrap_or(pair)).to_owned())
+        .collect()
+}
+
+/// Methods are tokens of any length; only those that look like one are kept.
+fn method_text(method: &str) -> String {
+    let plain = method.len() <= METHOD_CHARS_MAX
+        && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    if plain {
+        method.to_owned()
+    } else {
+        "*".to_owned()
+    }
+}
+
+const fn version_of(version: Version) -> HttpVersion {
+    match version {
+        Version::HTTP_10 => HttpVersion::Http10,
+        Version::HTTP_2 => HttpVersion::Http2,
+        _ => HttpVersion::Http11,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_cut_out_whatever_their_overlap() {
+        assert_eq!(masked("/a/SECRET/b?k=v", &[3..9]), "/a/•••/b?k=v");
+        assert_eq!(masked("abcdef", &[1..3, 2..5]), "a•••f");
+        assert_eq!(masked("äöü", &[2..3]), "ä•••ü");
+        assert_eq!(masked("abc", &[0..99]), "•••");
+    }
+
+    #[test]
+    fn query_values_are_never_kept() {
+        assert_eq!(query_keys("q=secret&page=2&&x"), ["q", "page", "x"]);
+        assert_eq!(query_keys("AKIA1234567890ABCDEF=1"), ["*"]);
+    }
+}

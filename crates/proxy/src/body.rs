@@ -1,0 +1,265 @@
+//! Bodies: a request's is held until it is judged; a response's flows and is counted.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use oktsec_inspect::{Inspection, Progress};
+use oktsec_model::Reason;
+use tokio::time::Sleep;
+
+use crate::account::OpenExchange;
+use crate::pool::Checkin;
+
+/// The body of every response that leaves us.
+pub(crate) struct ResponseBody(Inner);
+
+enum Inner {
+    Full(Full<Bytes>),
+    Relayed(Box<Relayed>),
+}
+
+/// The body of a request on its way to the upstream.
+pub(crate) enum RequestBody {
+    /// Held and judged.
+    Held(Full<Bytes>),
+    /// Not to be scanned: it flows as it comes, and is counted.
+    Streamed(Incoming, Arc<AtomicU64>),
+}
+
+/// A body that flows from the upstream to the agent. When it ends, so does the exchange.
+pub(crate) struct Relayed {
+    incoming: Incoming,
+    bytes: u64,
+    idle: Pin<Box<Sleep>>,
+    idle_max: Duration,
+    /// Taken when the body has ended, either way.
+    rest: Option<(OpenExchange, Option<Checkin>)>,
+}
+
+/// Why a response could not be relayed to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RelayError {
+    /// The upstream broke off.
+    #[error("the upstream broke off")]
+    Upstream(#[source] hyper::Error),
+    /// The upstream was silent for too long.
+    #[error("the upstream was silent for too long")]
+    Idle,
+}
+
+/// Why a request body could not be held.
+pub(crate) enum HoldError {
+    /// More than can be judged.
+    TooLarge,
+    /// The client left or sent something that is no body.
+    Client,
+    /// The client was too slow.
+    Timeout,
+}
+
+/// A held body may take this long to arrive.
+const HOLD_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// Feeds the whole body to the inspection. Trailers are dropped: nothing that was not judged
+/// leaves.
+pub(crate) async fn hold(mut body: Incoming, inspection: &mut Inspection) -> Result<(), HoldError> {
+    if let Some(length) = body.size_hint().exact() {
+        inspection.reserve(usize::try_from(length).unwrap_or(usize::MAX));
+    }
+    let feeding = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| HoldError::Client)?;
+            if let Some(chunk) = frame.data_ref()
+                && inspection.push(chunk) == Progress::TooLarge
+            {
+                return Err(HoldError::TooLarge);
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(HOLD_TIME_MAX, feeding)
+        .await
+        .unwrap_or(Err(HoldError::Timeout))
+}
+
+// === impl RequestBody ===
+
+impl RequestBody {
+    /// A judged body.
+    pub(crate) fn held(bytes: Vec<u8>) -> Self {
+        Self::Held(Full::new(Bytes::from(bytes)))
+    }
+
+    /// The same body once more, unless it has flowed away.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        match self {
+            Self::Held(full) => Some(Self::Held(full.clone())),
+            Self::Streamed(..) => None,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Held(full) => match Pin::new(full).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+                Poll::Ready(Some(Err(never))) => match never {},
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            },
+            Self::Streamed(incoming, bytes) => {
+                let polled = Pin::new(incoming).poll_frame(cx);
+                if let Poll::Ready(Some(Ok(frame))) = &polled
+                    && let Some(data) = frame.data_ref()
+                {
+                    bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Held(full) => full.is_end_stream(),
+            Self::Streamed(incoming, _) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Held(full) => full.size_hint(),
+            Self::Streamed(incoming, _) => incoming.size_hint(),
+        }
+    }
+}
+
+// === impl ResponseBody ===
+
+impl ResponseBody {
+    /// A body of our own.
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self(Inner::Full(Full::new(bytes.into())))
+    }
+
+    /// An upstream's body; `exchange` ends with it, and the connection goes back to the pool.
+    pub(crate) fn relayed(
+        incoming: Incoming,
+        exchange: OpenExchange,
+        checkin: Option<Checkin>,
+        idle_max: Duration,
+    ) -> Self {
+        let mut relayed = Relayed {
+            incoming,
+            bytes: 0,
+            idle: Box::pin(tokio::time::sleep(idle_max)),
+            idle_max,
+            rest: Some((exchange, checkin)),
+        };
+        relayed.end_if_over();
+        Self(Inner::Relayed(Box::new(relayed)))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match &mut self.get_mut().0 {
+            Inner::Full(full) => match Pin::new(full).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+                Poll::Ready(Some(Err(never))) => match never {},
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            },
+            Inner::Relayed(relayed) => relayed.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Full(full) => full.is_end_stream(),
+            Inner::Relayed(relayed) => relayed.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Full(full) => full.size_hint(),
+            Inner::Relayed(relayed) => relayed.incoming.size_hint(),
+        }
+    }
+}
+
+// === impl Relayed ===
+
+impl Relayed {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.bytes += data.len() as u64;
+                }
+                let deadline = tokio::time::Instant::now() + self.idle_max;
+                self.idle.as_mut().reset(deadline);
+                self.end_if_over();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.end(Reason::UpstreamRefused);
+                Poll::Ready(Some(Err(RelayError::Upstream(error))))
+            }
+            Poll::Ready(None) => {
+                self.end(Reason::Allowed);
+                Poll::Ready(None)
+            }
+            Poll::Pending if self.idle.as_mut().poll(cx).is_ready() => {
+                self.end(Reason::UpstreamTimeout);
+                Poll::Ready(Some(Err(RelayError::Idle)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// hyper asks no further once a body says that it is over.
+    fn end_if_over(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.end(Reason::Allowed);
+        }
+    }
+
+    fn end(&mut self, reason: Reason) {
+        if let Some((exchange, checkin)) = self.rest.take() {
+            exchange.response_ended(reason, self.bytes);
+            if let Some(checkin) = checkin
+                && reason == Reason::Allowed
+            {
+                checkin.give_back();
+            }
+        }
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        self.end(Reason::ClientGone);
+    }
+}

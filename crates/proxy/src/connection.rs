@@ -1,0 +1,278 @@
+//! One client connection: HTTP/1.1 on the outside; inside a tunnel whatever the client negotiated.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use oktsec_model::Reason;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::account::Arrival;
+use crate::body::ResponseBody;
+use crate::context::Context;
+use crate::exchange::{self, Life, Via};
+use crate::tunnel;
+
+/// A stream with bytes in front that were read too early.
+pub(crate) struct Prefixed<S> {
+    prefix: Bytes,
+    stream: S,
+}
+
+/// A request head may take this long, and a connection may be idle this long.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+const FIELDS_MAX: usize = 100;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+const STREAMS_MAX: u32 = 128;
+const RESETS_PENDING_MAX: usize = 20;
+
+/// Serves a connection that came to the listener, until it ends or `stop` is told.
+pub(crate) async fn serve(stream: TcpStream, client: SocketAddr, cx: Arc<Context>, life: Life) {
+    let via = Via {
+        client,
+        tunnel: None,
+        life: Arc::new(life),
+    };
+    let life = Arc::clone(&via.life);
+    let service = {
+        let (cx, via) = (Arc::clone(&cx), via.clone());
+        service_fn(move |request| {
+            let (cx, via) = (Arc::clone(&cx), via.clone());
+            async move { Ok::<_, std::convert::Infallible>(route(request, via, cx).await) }
+        })
+    };
+    let connection = h1_builder()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = life.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        record_broken(&error, &via, &cx).await;
+    }
+}
+
+/// A request on the proxy port: a tunnel, a page of our own, or an exchange.
+async fn route(request: Request<Incoming>, via: Via, cx: Arc<Context>) -> Response<ResponseBody> {
+    if request.method() == Method::CONNECT {
+        return tunnel::connect(request, via, cx).await;
+    }
+    if request.uri().scheme().is_none()
+        && let Some(page) = own_page(&request, &cx)
+    {
+        return page;
+    }
+    exchange::handle(request, via, cx).await
+}
+
+/// Serves HTTP/1.1 inside a tunnel. The answer is the reason for a tunnel that carried nothing.
+pub(crate) async fn serve_h1<S>(stream: S, via: Via, cx: &Arc<Context>) -> Reason
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = inner_service(via.clone(), Arc::clone(cx));
+    let connection = h1_builder().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let life = Arc::clone(&via.life);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = life.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    match ended {
+        Ok(()) => Reason::ClientGone,
+        Err(error) => {
+            record_broken(&error, &via, cx).await;
+            if error.is_timeout() {
+                Reason::ClientTimeout
+            } else {
+                Reason::ClientGone
+            }
+        }
+    }
+}
+
+/// Serves HTTP/2 inside a tunnel.
+pub(crate) async fn serve_h2<S>(stream: S, via: Via, cx: &Arc<Context>) -> Reason
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .keep_alive_interval(HEAD_TIME_MAX);
+    let life = Arc::clone(&via.life);
+    let service = inner_service(via, Arc::clone(cx));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = life.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    match ended {
+        Ok(()) => Reason::ClientGone,
+        Err(error) if error.is_timeout() => Reason::ClientTimeout,
+        Err(_) => Reason::ProtocolBlocked,
+    }
+}
+
+fn inner_service(
+    via: Via,
+    cx: Arc<Context>,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<ResponseBody>,
+    Error = std::convert::Infallible,
+    Future: Future<Output = Result<Response<ResponseBody>, std::convert::Infallible>> + Send,
+> + Send {
+    service_fn(move |request| {
+        let (cx, via) = (Arc::clone(&cx), via.clone());
+        async move { Ok(exchange::handle(request, via, cx).await) }
+    })
+}
+
+fn h1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_headers(FIELDS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+}
+
+/// hyper answers what it cannot parse by itself; the row is ours to write.
+async fn record_broken(error: &hyper::Error, via: &Via, cx: &Arc<Context>) {
+    if error.is_parse() {
+        Arrival::unreadable(cx, via).await;
+    }
+}
+
+/// The few pages of the proxy port: no data, only what a client needs to connect.
+fn own_page(request: &Request<Incoming>, cx: &Context) -> Option<Response<ResponseBody>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return None;
+    }
+    let (content_type, body) = match request.uri().path() {
+        "/" => ("text/html; charset=utf-8", INDEX.to_owned()),
+        "/healthz" => ("text/plain; charset=utf-8", "ok\n".to_owned()),
+        "/ca.pem" => ("application/x-pem-file", cx.ca_pem.to_string()),
+        "/proxy.pac" => ("application/x-ns-proxy-autoconfig", pac(request)?),
+        _ => return None,
+    };
+    let mut response = Response::new(ResponseBody::full(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Some(response)
+}
+
+fn pac(request: &Request<Incoming>) -> Option<String> {
+    let host = request.headers().get(http::header::HOST)?.to_str().ok()?;
+    let target = oktsec_model::Target::parse_host_field(host, oktsec_model::Scheme::Http).ok()?;
+    let (field, port) = (target.host_field(), target.port);
+    let authority = if field.ends_with(&format!(":{port}")) {
+        field
+    } else {
+        format!("{field}:{port}")
+    };
+    Some(format!(
+        "function FindProxyForURL(url, host) {{\n  if (isPlainHostName(host) || host === \"127.0.0.1\") return \"DIRECT\";\n  return \"PROXY {authority}\";\n}}\n"
+    ))
+}
+
+const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>oktsec</title>\
+<h1>oktsec</h1><p>An egress DLP proxy for AI agents listens here. Set <code>HTTP_PROXY</code> and \
+<code>HTTPS_PROXY</code> to this address, and trust <a href=\"/ca.pem\">its CA</a>.</p>\
+<ul><li><a href=\"/healthz\">/healthz</a><li><a href=\"/ca.pem\">/ca.pem</a><li><a href=\"/proxy.pac\">/proxy.pac</a></ul></html>\n";
+
+// === impl Prefixed ===
+
+impl<S: AsyncRead + Unpin> Prefixed<S> {
+    pub(crate) const fn new(prefix: Bytes, stream: S) -> Self {
+        Self { prefix, stream }
+    }
+
+    /// The first byte, which stays there; `None` at the end of the stream.
+    pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
+        if self.prefix.is_empty() {
+            let mut first = [0];
+            if self.stream.read(&mut first).await? == 0 {
+                return Ok(None);
+            }
+            self.prefix = Bytes::copy_from_slice(&first);
+        }
+        Ok(self.prefix.first().copied())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(task, buffer);
+        }
+        let count = self.prefix.len().min(buffer.remaining());
+        buffer.put_slice(&self.prefix[..count]);
+        self.prefix.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(task, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(task, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(task)
+    }
+}

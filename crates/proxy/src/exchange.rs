@@ -1,0 +1,548 @@
+//! One HTTP exchange, top to bottom: identity, policy, rate, scan, record, upstream, answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, Version, request};
+use hyper::body::{Body, Incoming};
+use oktsec_inspect::{Begin, Inspection, Snapshot};
+use oktsec_limit::{Admit, LimitKey};
+use oktsec_model::{
+    Action, Decision, ExchangeId, HttpVersion, Principal, Reason, RequestHead, Scheme, Target,
+    Timestamp,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::account::{Answered, Arrival, Timing};
+use crate::body::{HoldError, RequestBody, ResponseBody, hold};
+use crate::context::{Context, State};
+use crate::headers::{strip_request, strip_response};
+use crate::identify::Claims;
+use crate::respond::{Dialect, LimitState, Refusal, content_detail, detail, http_status};
+use crate::strict::{self, Malformed};
+
+/// How a request reached us.
+#[derive(Clone)]
+pub(crate) struct Via {
+    pub(crate) client: SocketAddr,
+    /// The tunnel it came through, if one.
+    pub(crate) tunnel: Option<Arc<Tunnel>>,
+    pub(crate) life: Arc<Life>,
+}
+
+/// What ties everything that came over one connection to the listener.
+pub(crate) struct Life {
+    /// Told when the gateway stops.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Kept until the last tunnel of the connection has ended.
+    pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+/// A tunnel that was opened for inspection.
+pub(crate) struct Tunnel {
+    pub(crate) id: ExchangeId,
+    pub(crate) target: Target,
+    pub(crate) claims: Claims,
+    /// Requests that came through it.
+    pub(crate) exchanges: AtomicU64,
+}
+
+/// A refusal on its way to becoming a response.
+pub(crate) struct Refused {
+    pub(crate) decision: Decision,
+    pub(crate) http_status: u16,
+    pub(crate) detail: Option<String>,
+    pub(crate) limit: Option<LimitState>,
+    pub(crate) timing: Timing,
+}
+
+/// A judged request: what was decided, and the body that may leave.
+struct Judgement {
+    decision: Decision,
+    body: RequestBody,
+    /// Body bytes; shared with a body that is still flowing.
+    bytes: Arc<AtomicU64>,
+    timing: Timing,
+}
+
+/// Carries one request. Whatever happens, there is one answer and one row.
+pub(crate) async fn handle(
+    request: Request<Incoming>,
+    via: Via,
+    cx: Arc<Context>,
+) -> Response<ResponseBody> {
+    let now = cx.clock.now();
+    let id = cx.clock.id(now);
+    let state = cx.state();
+    let (parts, body) = request.into_parts();
+    let mut arrival = Arrival::new(&cx, id, now, &via, &parts, &state);
+    if let Some(tunnel) = &via.tunnel {
+        tunnel.exchanges.fetch_add(1, Ordering::Relaxed);
+    }
+    let dialect = Dialect::of(&parts.headers, parts.uri.path());
+    let framed =
+        parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
+    let head = match read_head(parts, &via, &state, id, now) {
+        Ok(head) => Arc::new(head),
+        Err(malformed) => return refuse_malformed(arrival, malformed, dialect).await,
+    };
+    arrival.identified(&head.principal, &head.target);
+    match judge(body, &head, &via, &state, &cx).await {
+        Ok(judgement) => forward(judgement, arrival, &head, framed, &state, &cx, dialect).await,
+        Err(refused) => refuse(arrival, Some(&head), *refused, dialect).await,
+    }
+}
+
+/// Principal, target and message, or why the request is none.
+fn read_head(
+    mut parts: request::Parts,
+    via: &Via,
+    state: &State,
+    id: ExchangeId,
+    at: Timestamp,
+) -> Result<RequestHead, Malformed> {
+    strict::check_message(&parts)?;
+    let (target, path_and_query) = match &via.tunnel {
+        None => strict::absolute_target(&parts)?,
+        Some(tunnel) => strict::inner_target(&parts, tunnel.target.scheme)?,
+    };
+    let inherited = via
+        .tunnel
+        .as_ref()
+        .map(|tunnel| tunnel.claims.clone())
+        .unwrap_or_default();
+    let identity = &state.settings.identity;
+    let principal = inherited
+        .read(&parts.headers, identity)
+        .principal(via.client, identity);
+    strip_request(&mut parts.headers, &identity.header);
+    if parts.version == Version::HTTP_2 {
+        join_cookies(&mut parts.headers);
+    }
+    let version = match parts.version {
+        Version::HTTP_2 => HttpVersion::Http2,
+        Version::HTTP_10 => HttpVersion::Http10,
+        _ => HttpVersion::Http11,
+    };
+    let (method, headers) = (parts.method, parts.headers);
+    Ok(RequestHead {
+        id,
+        at,
+        principal,
+        target,
+        method,
+        path_and_query,
+        headers,
+        version,
+    })
+}
+
+/// Policy, rate, scan, in this order: what the policy refuses uses no quota, what the rate refuses
+/// is not scanned.
+async fn judge(
+    body: Incoming,
+    head: &Arc<RequestHead>,
+    via: &Via,
+    state: &State,
+    cx: &Context,
+) -> Result<Judgement, Box<Refused>> {
+    let began = cx.clock.monotonic_us();
+    let admitted = state
+        .snapshot
+        .admit(&head.principal, &head.target, &head.method);
+    let decided = cx.clock.monotonic_us();
+    let policy_us = decided - began;
+    judge_admitted(body, head, via, state, cx, admitted)
+        .await
+        .map_or_else(
+            |mut refused| {
+                let scan_us = cx.clock.monotonic_us() - decided;
+                refused.timing = Timing { policy_us, scan_us };
+                Err(refused)
+            },
+            |mut judgement| {
+                judgement.timing.policy_us = policy_us;
+                Ok(judgement)
+            },
+        )
+}
+
+async fn judge_admitted(
+    body: Incoming,
+    head: &Arc<RequestHead>,
+    via: &Via,
+    state: &State,
+    cx: &Context,
+    admitted: Decision,
+) -> Result<Judgement, Box<Refused>> {
+    let snapshot = &state.snapshot;
+    if admitted.action == Action::Block {
+        return Err(Refused::boxed(snapshot.with_head_findings(head, admitted)));
+    }
+    if via
+        .tunnel
+        .as_ref()
+        .is_some_and(|tunnel| !same_authority(&tunnel.target, &head.target))
+    {
+        let decision = Decision {
+            reason: Reason::HostMismatch,
+            action: Action::Block,
+            ..admitted
+        };
+        return Err(Refused::boxed(snapshot.with_head_findings(head, decision)));
+    }
+    if let Err(mut refused) = admit_rate(&head.principal, &admitted, snapshot, cx) {
+        refused.decision = snapshot.with_head_findings(head, refused.decision);
+        return Err(refused);
+    }
+
+    let inspection = match Inspection::begin(snapshot, head, admitted) {
+        Begin::Decided(decision) => return Err(Refused::boxed(decision)),
+        Begin::NeedBody(inspection) => inspection,
+        Begin::Unscanned(decision) => {
+            let bytes = Arc::new(AtomicU64::new(0));
+            let body = RequestBody::Streamed(body, Arc::clone(&bytes));
+            return Ok(Judgement {
+                decision,
+                body,
+                bytes,
+                timing: Timing::default(),
+            });
+        }
+    };
+    scan(body, inspection, snapshot, cx).await
+}
+
+fn same_authority(tunnel: &Target, request: &Target) -> bool {
+    tunnel.host == request.host && tunnel.port == request.port
+}
+
+/// Takes one request off the caller's quota.
+pub(crate) fn admit_rate(
+    principal: &Principal,
+    admitted: &Decision,
+    snapshot: &Snapshot,
+    cx: &Context,
+) -> Result<(), Box<Refused>> {
+    let Some(quota) = snapshot.quota(principal) else {
+        return Ok(());
+    };
+    let key = match snapshot.policies().configured(principal) {
+        Some(agent) => LimitKey::Agent(agent.clone()),
+        None => LimitKey::Anonymous,
+    };
+    match cx.limiter.admit(&key, quota, cx.clock.monotonic_us()) {
+        Admit::Granted { .. } => Ok(()),
+        Admit::Refused {
+            retry_after_us,
+            used,
+        } => {
+            let reason = Reason::RateLimited;
+            let decision = Decision {
+                action: Action::Block,
+                reason,
+                ..admitted.clone()
+            };
+            let mut refused = Refused::boxed(decision);
+            refused.limit = Some(LimitState {
+                requests_max: quota.requests_max,
+                window_s: quota.window_s,
+                used,
+                retry_after_s: retry_after_us.div_ceil(1_000_000).max(1),
+            });
+            Err(refused)
+        }
+    }
+}
+
+/// Holds the body and judges the whole request.
+async fn scan(
+    body: Incoming,
+    mut inspection: Inspection,
+    snapshot: &Snapshot,
+    cx: &Context,
+) -> Result<Judgement, Box<Refused>> {
+    /// Larger bodies are scanned off the threads that move bytes.
+    const INLINE_BYTES_MAX: usize = 64 * 1024;
+    let limit = snapshot.body_bytes_max();
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
+        return Err(too_large(inspection, Some(announced), limit));
+    }
+    let likely = body
+        .size_hint()
+        .upper()
+        .map_or(limit, |upper| usize::try_from(upper).unwrap_or(limit));
+    let kib = u32::try_from(likely.min(limit).div_ceil(1024)).unwrap_or(u32::MAX);
+    let Ok(_held) = cx.held_kib.try_acquire_many(kib) else {
+        return Err(Refused::boxed(Decision::block(Reason::Overloaded)));
+    };
+    match hold(body, &mut inspection).await {
+        Ok(()) => {}
+        Err(HoldError::TooLarge) => return Err(too_large(inspection, None, limit)),
+        Err(HoldError::Client) => return Err(Refused::boxed(Decision::block(Reason::ClientGone))),
+        Err(HoldError::Timeout) => {
+            return Err(Refused::boxed(Decision::block(Reason::ClientTimeout)));
+        }
+    }
+    let began = cx.clock.monotonic_us();
+    let judged = if inspection.body_bytes() <= INLINE_BYTES_MAX {
+        inspection.finish()
+    } else {
+        match tokio::task::spawn_blocking(move || inspection.finish()).await {
+            Ok(judged) => judged,
+            Err(_) => return Err(Refused::boxed(Decision::block(Reason::ScanError))),
+        }
+    };
+    let timing = Timing {
+        policy_us: 0,
+        scan_us: cx.clock.monotonic_us() - began,
+    };
+    if judged.decision.action == Action::Block {
+        return Err(Refused::boxed(judged.decision));
+    }
+    let bytes = Arc::new(AtomicU64::new(judged.body.len() as u64));
+    Ok(Judgement {
+        decision: judged.decision,
+        body: RequestBody::held(judged.body),
+        bytes,
+        timing,
+    })
+}
+
+fn too_large(inspection: Inspection, announced: Option<u64>, limit: usize) -> Box<Refused> {
+    let size = announced.map_or_else(|| format!("more than {limit}"), |bytes| bytes.to_string());
+    let decision = inspection.too_large();
+    let mut refused = Refused::boxed(decision);
+    refused.detail = Some(format!(
+        "The body is {size} bytes; up to {limit} can be inspected."
+    ));
+    refused
+}
+
+/// Records the decision, sends, and relays the answer.
+async fn forward(
+    judgement: Judgement,
+    arrival: Arrival,
+    head: &Arc<RequestHead>,
+    framed: bool,
+    state: &State,
+    cx: &Context,
+    dialect: Dialect,
+) -> Response<ResponseBody> {
+    let Judgement {
+        decision,
+        body,
+        bytes,
+        timing,
+    } = judgement;
+    let (mut exchange, entry) = match arrival.allowed(head, &decision, timing, &bytes).await {
+        Ok(recorded) => recorded,
+        Err(refused) => return refusal(&refused, head, dialect),
+    };
+    let mut entry = Some(entry);
+    if state.settings.sync_before_egress
+        && let Some(entry) = entry.take()
+        && entry.synced().await.is_err()
+    {
+        return exchange
+            .failed(Reason::AuditUnavailable)
+            .await
+            .response(head, dialect);
+    }
+    let timeouts = state.settings.timeouts;
+    let sent = cx
+        .upstream
+        .send(head, body, framed, &state.snapshot, timeouts)
+        .await;
+    exchange.answered(match &sent {
+        Ok(sent) => Answered {
+            address: Some(sent.address),
+            http_status: Some(sent.response.status().as_u16()),
+        },
+        Err(error) => Answered {
+            address: error.address,
+            http_status: None,
+        },
+    });
+    // The barrier ran beside the upstream's round trip; nothing reaches the agent before it.
+    if let Some(entry) = entry
+        && entry.synced().await.is_err()
+    {
+        return exchange
+            .failed(Reason::AuditUnavailable)
+            .await
+            .response(head, dialect);
+    }
+    match sent {
+        Ok(sent) => {
+            let (mut parts, incoming) = sent.response.into_parts();
+            strip_response(&mut parts.headers);
+            parts.extensions.clear();
+            parts.version = Version::HTTP_11;
+            let body = ResponseBody::relayed(incoming, exchange, sent.checkin, timeouts.idle);
+            Response::from_parts(parts, body)
+        }
+        Err(error) => exchange.failed(error.reason).await.response(head, dialect),
+    }
+}
+
+/// The answer to an exchange that was allowed and then could not be carried out.
+pub(crate) struct FailedExchange {
+    pub(crate) id: ExchangeId,
+    pub(crate) reason: Reason,
+}
+
+impl FailedExchange {
+    fn response(&self, head: &RequestHead, dialect: Dialect) -> Response<ResponseBody> {
+        let host = head.target.host.to_string();
+        let refusal = Refusal {
+            id: self.id,
+            reason: self.reason,
+            http_status: http_status(self.reason),
+            agent: head.principal.agent(),
+            detail: detail(self.reason, None, head.principal.agent(), &host),
+            host: Some(host),
+            findings: &[],
+            limit: None,
+        };
+        refusal.response(dialect)
+    }
+}
+
+async fn refuse_malformed(
+    arrival: Arrival,
+    malformed: Malformed,
+    dialect: Dialect,
+) -> Response<ResponseBody> {
+    let refused = Refused {
+        http_status: malformed.http_status(),
+        detail: Some(malformed.detail()),
+        ..*Refused::boxed(Decision::block(Reason::BadRequest))
+    };
+    refuse(arrival, None, refused, dialect).await
+}
+
+/// Records a refusal, on disk, then answers it.
+pub(crate) async fn refuse(
+    arrival: Arrival,
+    head: Option<&RequestHead>,
+    refused: Refused,
+    dialect: Dialect,
+) -> Response<ResponseBody> {
+    let id = arrival.id();
+    let refused = arrival.refused(head, refused).await;
+    match head {
+        Some(head) => refusal(&refused, head, dialect),
+        None => Refusal {
+            id,
+            reason: refused.decision.reason,
+            http_status: refused.http_status,
+            agent: None,
+            host: None,
+            detail: refused.detail.unwrap_or_default(),
+            findings: &[],
+            limit: None,
+        }
+        .response(dialect),
+    }
+}
+
+/// The answer to a refused request.
+fn refusal(refused: &Refused, head: &RequestHead, dialect: Dialect) -> Response<ResponseBody> {
+    let Decision {
+        reason,
+        entry,
+        findings,
+        ..
+    } = &refused.decision;
+    let host = head.target.host.to_string();
+    let agent = head.principal.agent();
+    let list = entry.as_ref().and_then(|entry| entry.list);
+    // Findings are named only where they decided: a refusal by host says nothing of the content.
+    let named = if *reason == Reason::BlockedContent {
+        findings.as_slice()
+    } else {
+        &[]
+    };
+    let worst = named
+        .iter()
+        .max_by_key(|finding| (finding.severity, finding.confidence));
+    let text = match (&refused.detail, worst, refused.limit) {
+        (Some(text), _, _) => text.clone(),
+        (None, Some(finding), _) => content_detail(&host, finding),
+        (None, None, Some(limit)) => limit_detail(agent, limit),
+        (None, None, None) => detail(*reason, list, agent, &host),
+    };
+    Refusal {
+        id: head.id,
+        reason: *reason,
+        http_status: refused.http_status,
+        agent,
+        host: Some(host),
+        detail: text,
+        findings: named,
+        limit: refused.limit,
+    }
+    .response(dialect)
+}
+
+fn limit_detail(agent: Option<&oktsec_model::AgentName>, limit: LimitState) -> String {
+    let who = agent.map_or_else(
+        || "This caller".to_owned(),
+        |agent| format!("Agent {agent}"),
+    );
+    format!(
+        "{who} used {} of {} requests in {} s. More are accepted in {} s.",
+        limit.used, limit.requests_max, limit.window_s, limit.retry_after_s
+    )
+}
+
+// === impl Life ===
+
+impl Life {
+    /// Returns when the gateway stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // A sender that is gone has stopped too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+// === impl Refused ===
+
+impl Refused {
+    pub(crate) fn boxed(decision: Decision) -> Box<Self> {
+        let http_status = http_status(decision.reason);
+        Box::new(Self {
+            decision,
+            http_status,
+            detail: None,
+            limit: None,
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// HTTP/2 clients may send a cookie in pieces; HTTP/1.1 knows one field (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut http::HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+    debug_assert!(!headers.contains_key(HOST), "stripped before");
+}
+
+/// The scheme that a tunnel's requests have.
+pub(crate) const fn tunnel_scheme(tls: bool) -> Scheme {
+    if tls { Scheme::Https } else { Scheme::Http }
+}

@@ -1,0 +1,126 @@
+//! Which header fields belong to the message and which to the hop.
+//!
+//! Sources: RFC 9110, section 7.6.1 (Connection), RFC 9113, section 8.2.2.
+
+use http::header::{
+    CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const AGENT: HeaderName = HeaderName::from_static("x-oktsec-agent");
+const SESSION: HeaderName = HeaderName::from_static("x-oktsec-session");
+/// Ours alone: what an upstream writes there could be taken for our word.
+const OURS: [HeaderName; 4] = [
+    HeaderName::from_static("proxy-status"),
+    HeaderName::from_static("x-oktsec-event"),
+    HeaderName::from_static("x-oktsec-reason"),
+    HeaderName::from_static("x-should-retry"),
+];
+
+/// Removes what concerns the hop, and what identifies the agent, from a request.
+pub(crate) fn strip_request(headers: &mut HeaderMap, identity: &HeaderName) {
+    strip_hop(headers);
+    for name in [
+        &AGENT,
+        &SESSION,
+        identity,
+        &PROXY_AUTHORIZATION,
+        &HOST,
+        &EXPECT,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Removes what concerns the hop, and what only we may say, from a response.
+pub(crate) fn strip_response(headers: &mut HeaderMap) {
+    strip_hop(headers);
+    headers.remove(PROXY_AUTHENTICATE);
+    for name in &OURS {
+        headers.remove(name);
+    }
+}
+
+fn strip_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .filter(|name| !is_end_to_end(name))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in [
+        &CONNECTION,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &TE,
+        &TRAILER,
+        &TRANSFER_ENCODING,
+        &UPGRADE,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Fields that a Connection field cannot make hop-by-hop: deleting them would change what the
+/// message means.
+fn is_end_to_end(name: &HeaderName) -> bool {
+    const PROTECTED: [&str; 6] = [
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+    ];
+    PROTECTED.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_and_hop_fields_never_leave() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-oktsec-agent", "researcher"),
+            ("x-oktsec-agent", "coder"),
+            ("x-oktsec-session", "s"),
+            ("x-custom-agent", "researcher"),
+            ("proxy-authorization", "Basic cjp4"),
+            ("connection", "close, X-Drop, cookie"),
+            ("x-drop", "1"),
+            ("cookie", "a=b"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("accept", "*/*"),
+        ] {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        strip_request(&mut headers, &HeaderName::from_static("x-custom-agent"));
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "cookie"]);
+    }
+
+    #[test]
+    fn an_upstream_cannot_speak_for_us() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-oktsec-reason", "proxy_allowed".parse().unwrap());
+        headers.insert("proxy-status", "oktsec".parse().unwrap());
+        headers.insert("content-type", "text/plain".parse().unwrap());
+        strip_response(&mut headers);
+        assert_eq!(headers.len(), 1);
+    }
+}

@@ -1,0 +1,28 @@
+//! Sockets, TLS interception and HTTP: the enforcement point.
+//!
+//! `listener` accepts, `connection` serves, `tunnel` opens CONNECT, `exchange` carries one request
+//! from top to bottom: identity, policy, rate, scan, record, upstream, answer. It asks
+//! `oktsec_inspect` for every decision and makes none of its own; `respond` gives every refusal
+//! its face; `account` writes what happened.
+
+mod account;
+mod body;
+mod connection;
+mod context;
+mod exchange;
+mod headers;
+mod identify;
+pub mod listener;
+mod pool;
+mod resolve;
+mod respond;
+mod strict;
+mod tls;
+mod tunnel;
+mod upstream;
+
+pub use context::{Context, Parts, Settings, State};
+pub use identify::IdentitySettings;
+pub use tls::authority::{Authority, AuthorityError, AuthorityFiles};
+pub use tls::roots::{RootsError, UpstreamRoots, client_config, write_bundle};
+pub use upstream::Timeouts;

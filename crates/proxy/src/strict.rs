@@ -1,0 +1,156 @@
+//! What hyper lets pass and we refuse: requests that two readers could understand differently.
+//!
+//! Sources: RFC 9112, sections 3.2 (Host), 6.1 and 6.3 (framing); RFC 9113, section 8.3.1.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Method, Version, request};
+use oktsec_model::{InvalidTarget, Scheme, Target};
+
+/// Why a request is refused before anything is asked of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Malformed {
+    /// More than one Host field, or none where one is required.
+    Host,
+    /// Several or contradictory length declarations.
+    Length,
+    /// A method that has no meaning here.
+    Method,
+    /// The target is not one.
+    Target(InvalidTarget),
+    /// The request target is neither absolute nor an authority.
+    TargetForm,
+    /// The request target is longer than is accepted.
+    TargetTooLong,
+    /// A transfer coding other than chunked.
+    TransferCoding,
+    /// The connection asks to become something else.
+    Upgrade,
+}
+
+/// The longest request target, in bytes: RFC 9110, section 4.1 asks for 8,000 at least.
+pub(crate) const TARGET_BYTES_MAX: usize = 16 * 1024;
+
+impl Malformed {
+    /// The HTTP status of the refusal.
+    pub(crate) const fn http_status(self) -> u16 {
+        match self {
+            Self::Host | Self::Length | Self::Target(_) | Self::TargetForm => 400,
+            Self::Method => 405,
+            Self::TargetTooLong => 414,
+            Self::TransferCoding | Self::Upgrade => 501,
+        }
+    }
+
+    /// One sentence for the caller; says nothing that the caller wrote.
+    pub(crate) fn detail(self) -> String {
+        match self {
+            Self::Host => "The request must carry exactly one Host field.".into(),
+            Self::Length => "The request declares its length more than once.".into(),
+            Self::Method => "This method is not accepted here.".into(),
+            Self::Target(error) => format!("The request target is not acceptable: {error}."),
+            Self::TargetForm => {
+                "This is a forward proxy: send the absolute URL (http://host/path) or CONNECT host:port."
+                    .into()
+            }
+            Self::TargetTooLong => "The request target is longer than 16 KiB.".into(),
+            Self::TransferCoding => "The only transfer coding accepted is chunked.".into(),
+            Self::Upgrade => {
+                "Upgraded connections (WebSocket, h2c) cannot be inspected by this version, so they are not opened."
+                    .into()
+            }
+        }
+    }
+}
+
+/// Checks what holds for every request, inside a tunnel or not.
+pub(crate) fn check_message(parts: &request::Parts) -> Result<(), Malformed> {
+    if parts
+        .uri
+        .path_and_query()
+        .is_some_and(|path| path.as_str().len() > TARGET_BYTES_MAX)
+    {
+        return Err(Malformed::TargetTooLong);
+    }
+    check_framing(&parts.headers, parts.version)?;
+    if parts.headers.get_all(HOST).iter().count() > 1 {
+        return Err(Malformed::Host);
+    }
+    if parts.method == Method::TRACE {
+        return Err(Malformed::Method);
+    }
+    if parts.headers.contains_key(UPGRADE) && parts.version != Version::HTTP_2 {
+        return Err(Malformed::Upgrade);
+    }
+    Ok(())
+}
+
+fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {
+    let codings = headers.get_all(TRANSFER_ENCODING);
+    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    let coded = codings.iter().next().is_some();
+    if lengths > 1 || (coded && lengths > 0) || (coded && version < Version::HTTP_11) {
+        return Err(Malformed::Length);
+    }
+    let mut values = codings.iter();
+    if let Some(first) = values.next()
+        && (!first.as_bytes().eq_ignore_ascii_case(b"chunked") || values.next().is_some())
+    {
+        return Err(Malformed::TransferCoding);
+    }
+    Ok(())
+}
+
+/// The target and path of a request that came to the proxy port itself.
+pub(crate) fn absolute_target(parts: &request::Parts) -> Result<(Target, String), Malformed> {
+    let (Some(scheme), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority()) else {
+        return Err(Malformed::TargetForm);
+    };
+    if parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST) {
+        return Err(Malformed::Host);
+    }
+    let scheme = match scheme {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return Err(Malformed::Target(InvalidTarget::Scheme)),
+    };
+    let target = Target::parse_host_field(authority.as_str(), scheme).map_err(Malformed::Target)?;
+    Ok((target, path_and_query(parts)))
+}
+
+/// The target of a request inside a tunnel: its own authority, to be held against the tunnel's.
+pub(crate) fn inner_target(
+    parts: &request::Parts,
+    scheme: Scheme,
+) -> Result<(Target, String), Malformed> {
+    let field = match parts.headers.get(HOST) {
+        Some(value) => Some(value.to_str().map_err(|_| Malformed::Host)?),
+        None => None,
+    };
+    let field = field
+        .map(|text| Target::parse_host_field(text, scheme))
+        .transpose();
+    let field = field.map_err(Malformed::Target)?;
+    let pseudo = parts
+        .uri
+        .authority()
+        .map(|a| Target::parse_host_field(a.as_str(), scheme));
+    let pseudo = pseudo.transpose().map_err(Malformed::Target)?;
+    let target = match (pseudo, field) {
+        (Some(pseudo), Some(field)) if pseudo != field => return Err(Malformed::Host),
+        (Some(target), _) | (None, Some(target)) => target,
+        (None, None) => return Err(Malformed::Host),
+    };
+    Ok((target, path_and_query(parts)))
+}
+
+fn path_and_query(parts: &request::Parts) -> String {
+    let text = parts
+        .uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
+    if parts.method == Method::OPTIONS && text == "*" || text.starts_with('/') {
+        text.to_owned()
+    } else {
+        format!("/{text}")
+    }
+}

@@ -1,0 +1,331 @@
+//! CONNECT: a tunnel is opened for inspection, spliced unseen where the operator says so, or
+//! refused. Nothing is resolved or dialled before a request inside it has been judged.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, Response, request};
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
+use hyper_util::rt::TokioIo;
+use oktsec_audit::Inspection;
+use oktsec_model::{Action, Decision, Host, Principal, Reason, Scheme, Target};
+use rustls::server::Acceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::account::Arrival;
+use crate::body::ResponseBody;
+use crate::connection::{Prefixed, serve_h1, serve_h2};
+use crate::context::{Context, State};
+use crate::exchange::{Refused, Tunnel, Via, admit_rate, refuse, tunnel_scheme};
+use crate::identify::Claims;
+use crate::respond::Dialect;
+use crate::strict::{self, Malformed};
+
+/// A client may take this long for its first byte, and for its handshake.
+const SNIFF_TIME_MAX: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Answers a CONNECT request and starts what follows it.
+pub(crate) async fn connect(
+    request: Request<Incoming>,
+    via: Via,
+    cx: Arc<Context>,
+) -> Response<ResponseBody> {
+    let now = cx.clock.now();
+    let id = cx.clock.id(now);
+    let state = cx.state();
+    let (mut parts, _body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let mut arrival = Arrival::new(&cx, id, now, &via, &parts, &state);
+    let (target, upgrade) = match (connect_target(&parts), upgrade) {
+        (Ok(target), Some(upgrade)) => (target, upgrade),
+        (Err(malformed), _) => return refuse_malformed(arrival, malformed).await,
+        (_, None) => return refuse_malformed(arrival, Malformed::TargetForm).await,
+    };
+    let identity = &state.settings.identity;
+    let claims = Claims::default().read(&parts.headers, identity);
+    let principal = claims.principal(via.client, identity);
+    arrival.identified(&principal, &target);
+    let decision = state.snapshot.admit(&principal, &target, &Method::CONNECT);
+
+    if !state.snapshot.intercepts(&target) {
+        return blind(arrival, principal, target, decision, upgrade, state, cx).await;
+    }
+    if decision.action == Action::Block && !answers_inside(&target, &via, &cx) {
+        return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
+    }
+    let open = arrival.tunnel_opened(Inspection::Tls).await;
+    let tunnel = Arc::new(Tunnel {
+        id,
+        target,
+        claims,
+        exchanges: AtomicU64::new(0),
+    });
+    let via = Via {
+        tunnel: Some(Arc::clone(&tunnel)),
+        ..via
+    };
+    tokio::spawn(async move {
+        let began = Instant::now();
+        let reason = inspect(upgrade, &tunnel, via, &cx).await;
+        let exchanges = tunnel.exchanges.load(Ordering::Relaxed);
+        let reason = if exchanges > 0 {
+            Reason::Allowed
+        } else {
+            reason
+        };
+        open.closed(reason, exchanges, (0, 0), began.elapsed());
+    });
+    Response::new(ResponseBody::full(""))
+}
+
+fn connect_target(parts: &request::Parts) -> Result<Target, Malformed> {
+    strict::check_message(parts)?;
+    let authority = parts.uri.authority().ok_or(Malformed::TargetForm)?;
+    Target::parse_authority(authority.as_str(), Scheme::Https).map_err(Malformed::Target)
+}
+
+/// Whether a refusal can be read inside the tunnel: the client speaks first (TLS ports), and did
+/// not lately reject our certificates.
+fn answers_inside(target: &Target, via: &Via, cx: &Context) -> bool {
+    let tls_port = target.port % 1000 == 443;
+    tls_port && !cx.distrust.knows(via.client.ip())
+}
+
+/// A tunnel that nobody looks into: judged by host, limited, recorded, dialled, spliced.
+async fn blind(
+    arrival: Arrival,
+    principal: Principal,
+    target: Target,
+    decision: Decision,
+    upgrade: OnUpgrade,
+    state: Arc<State>,
+    cx: Arc<Context>,
+) -> Response<ResponseBody> {
+    if decision.action == Action::Block {
+        return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
+    }
+    if let Err(refused) = admit_rate(&principal, &decision, &state.snapshot, &cx) {
+        return refuse_connect(arrival, &principal, target, refused).await;
+    }
+    let timeouts = state.settings.timeouts;
+    let upstream = match cx.upstream.dial(&target, &state.snapshot, timeouts).await {
+        Ok(upstream) => upstream,
+        Err(error) => {
+            let refused = Refused::boxed(Decision {
+                action: Action::Block,
+                reason: error.reason,
+                ..decision
+            });
+            return refuse_connect(arrival, &principal, target, refused).await;
+        }
+    };
+    let open = arrival.tunnel_opened(Inspection::None).await;
+    if !open.is_recorded() {
+        return Response::new(ResponseBody::full(""));
+    }
+    tokio::spawn(async move {
+        let began = Instant::now();
+        let (reason, bytes) = match upgrade.await {
+            Ok(upgraded) => splice(upgraded, upstream, timeouts.idle).await,
+            Err(_) => (Reason::ClientGone, (0, 0)),
+        };
+        open.closed(reason, 0, bytes, began.elapsed());
+    });
+    Response::new(ResponseBody::full(""))
+}
+
+async fn splice(
+    upgraded: Upgraded,
+    mut upstream: TcpStream,
+    idle: Duration,
+) -> (Reason, (u64, u64)) {
+    let mut client = TokioIo::new(upgraded);
+    let mut bytes = (0, 0);
+    let (mut client_buffer, mut upstream_buffer) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
+    let (mut client_open, mut upstream_open) = (true, true);
+    while client_open || upstream_open {
+        let step = async {
+            tokio::select! {
+                read = client.read(&mut client_buffer), if client_open => {
+                    let count = read?;
+                    client_open = count > 0;
+                    bytes.0 += count as u64;
+                    if client_open { upstream.write_all(client_buffer.get(..count).unwrap_or_default()).await } else { upstream.shutdown().await }
+                }
+                read = upstream.read(&mut upstream_buffer), if upstream_open => {
+                    let count = read?;
+                    upstream_open = count > 0;
+                    bytes.1 += count as u64;
+                    if upstream_open { client.write_all(upstream_buffer.get(..count).unwrap_or_default()).await } else { client.shutdown().await }
+                }
+            }
+        };
+        match tokio::time::timeout(idle, step).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => break,
+            Err(_) => return (Reason::UpstreamTimeout, bytes),
+        }
+    }
+    (Reason::Allowed, bytes)
+}
+
+/// Serves what comes through the tunnel. The answer is what a tunnel without any request inside
+/// ended for.
+async fn inspect(upgrade: OnUpgrade, tunnel: &Arc<Tunnel>, via: Via, cx: &Arc<Context>) -> Reason {
+    let Ok(upgraded) = upgrade.await else {
+        return Reason::ClientGone;
+    };
+    // Only our own listener makes these connections, so that the type is known.
+    let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        return Reason::ProtocolBlocked;
+    };
+    let mut stream = Prefixed::new(read_buf, io.into_inner());
+    let first = match tokio::time::timeout(SNIFF_TIME_MAX, stream.peek()).await {
+        Ok(Ok(Some(first))) => first,
+        Ok(Ok(None) | Err(_)) => return Reason::ClientGone,
+        Err(_) => return Reason::ClientTimeout,
+    };
+    match first {
+        // A TLS handshake record (RFC 8446, section 5.1).
+        0x16 => serve_tls(stream, tunnel, via, cx).await,
+        // The first byte of an HTTP method.
+        b'A'..=b'Z' => {
+            let plain = Tunnel {
+                id: tunnel.id,
+                target: Target {
+                    scheme: tunnel_scheme(false),
+                    ..tunnel.target.clone()
+                },
+                claims: tunnel.claims.clone(),
+                exchanges: AtomicU64::new(0),
+            };
+            let plain = Arc::new(plain);
+            let via = Via {
+                tunnel: Some(Arc::clone(&plain)),
+                ..via
+            };
+            let reason = serve_h1(stream, via, cx).await;
+            tunnel
+                .exchanges
+                .fetch_add(plain.exchanges.load(Ordering::Relaxed), Ordering::Relaxed);
+            reason
+        }
+        _ => Reason::ProtocolBlocked,
+    }
+}
+
+async fn serve_tls(
+    stream: Prefixed<TcpStream>,
+    tunnel: &Arc<Tunnel>,
+    via: Via,
+    cx: &Arc<Context>,
+) -> Reason {
+    let client = via.client.ip();
+    let handshake = accept(stream, &tunnel.target.host, cx);
+    let stream = match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(Rejected::Tls(error))) if is_distrust(&error) => {
+            cx.distrust.remember(client);
+            return Reason::TlsClientRejected;
+        }
+        Ok(Err(Rejected::Tls(error))) => return handshake_reason(&error),
+        Ok(Err(Rejected::Reason(reason))) => return reason,
+        Err(_) => return Reason::ClientTimeout,
+    };
+    cx.distrust.forget(client);
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        serve_h2(stream, via, cx).await
+    } else {
+        serve_h1(stream, via, cx).await
+    }
+}
+
+enum Rejected {
+    Reason(Reason),
+    Tls(io::Error),
+}
+
+async fn accept(
+    stream: Prefixed<TcpStream>,
+    host: &Host,
+    cx: &Context,
+) -> Result<TlsStream<Prefixed<TcpStream>>, Rejected> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
+        .await
+        .map_err(Rejected::Tls)?;
+    let hello = start.client_hello();
+    // Without a name the client means the address it asked for; with one it must mean our host.
+    if let Some(name) = hello.server_name()
+        && Host::parse(name).ok().as_ref() != Some(host)
+    {
+        return Err(Rejected::Reason(Reason::HostMismatch));
+    }
+    let config = cx
+        .authority
+        .server_config(host, cx.clock.now())
+        .map_err(|error| {
+            tracing::error!(error = %error, "leaf certificate not made");
+            Rejected::Reason(Reason::ProtocolBlocked)
+        })?;
+    start.into_stream(config).await.map_err(Rejected::Tls)
+}
+
+/// Whether the client said that it does not trust our certificate.
+fn is_distrust(error: &io::Error) -> bool {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateUnknown, UnknownCA,
+        UnsupportedCertificate,
+    };
+    let alert = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        alert,
+        Some(rustls::Error::AlertReceived(
+            AccessDenied
+                | BadCertificate
+                | CertificateExpired
+                | CertificateUnknown
+                | UnknownCA
+                | UnsupportedCertificate
+        ))
+    )
+}
+
+/// A handshake that broke: on the wire the client left, in the protocol it spoke something else.
+fn handshake_reason(error: &io::Error) -> Reason {
+    if error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>())
+    {
+        Reason::ProtocolBlocked
+    } else {
+        Reason::ClientGone
+    }
+}
+
+async fn refuse_malformed(arrival: Arrival, malformed: Malformed) -> Response<ResponseBody> {
+    let refused = Refused {
+        http_status: malformed.http_status(),
+        detail: Some(malformed.detail()),
+        ..*Refused::boxed(Decision::block(Reason::BadRequest))
+    };
+    refuse(arrival, None, refused, Dialect::Problem).await
+}
+
+async fn refuse_connect(
+    arrival: Arrival,
+    principal: &Principal,
+    target: Target,
+    refused: Box<Refused>,
+) -> Response<ResponseBody> {
+    let head = arrival.connect_head(principal.clone(), target);
+    refuse(arrival, Some(&head), *refused, Dialect::Problem).await
+}

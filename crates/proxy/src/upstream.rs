@@ -1,0 +1,348 @@
+//! Towards the upstream: dial an address that was judged, verify TLS always, send, and replay once
+//! where that is safe.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use oktsec_inspect::Snapshot;
+use oktsec_model::{Host, Reason, RequestHead, Scheme, Target};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::body::RequestBody;
+use crate::pool::{Checkin, Connection, Pool, PoolKey};
+use crate::resolve::resolve;
+
+/// How long upstreams may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the head of a response has come.
+    pub response_header: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+}
+
+/// Connections to upstreams.
+pub(crate) struct Upstream {
+    pool: Arc<Pool>,
+    tls: TlsConnector,
+}
+
+/// A response and the connection that it comes on.
+pub(crate) struct Sent {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) address: SocketAddr,
+    pub(crate) checkin: Option<Checkin>,
+}
+
+/// Why there is no response.
+pub(crate) struct SendError {
+    pub(crate) reason: Reason,
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// The largest response head, in bytes, and its fields.
+const RESPONSE_HEAD_BYTES_MAX: usize = 256 * 1024;
+const RESPONSE_FIELDS_MAX: usize = 200;
+
+// === impl Upstream ===
+
+impl Upstream {
+    pub(crate) fn new(tls: Arc<ClientConfig>) -> Self {
+        Self {
+            pool: Arc::new(Pool::default()),
+            tls: TlsConnector::from(tls),
+        }
+    }
+
+    /// Drops connections that have been idle for too long.
+    pub(crate) fn sweep(&self) {
+        self.pool.sweep();
+    }
+
+    /// Sends a judged request with its whole body.
+    pub(crate) async fn send(
+        &self,
+        head: &RequestHead,
+        body: RequestBody,
+        framed: bool,
+        snapshot: &Snapshot,
+        timeouts: Timeouts,
+    ) -> Result<Sent, SendError> {
+        let key = PoolKey {
+            agent: head.principal.agent().cloned(),
+            target: head.target.clone(),
+            generation: snapshot.generation,
+        };
+        let mut request = build(head, body, framed)?;
+        if let Some(connection) = self.pool.take(&key) {
+            let address = connection.address;
+            // A kept connection may die under the request; what was not sent, and what may safely
+            // be sent twice (RFC 9110, section 9.2.2), is tried once more on a fresh one.
+            let replay = head
+                .method
+                .is_idempotent()
+                .then(|| copy(&request))
+                .flatten();
+            match try_send(connection, request, timeouts).await {
+                Ok((response, connection)) => {
+                    return Ok(self.sent(key, response, connection, address));
+                }
+                Err(Failure::Unsent(unsent)) => request = *unsent,
+                Err(Failure::Broken) => match replay {
+                    Some(again) => request = again,
+                    None => {
+                        return Err(SendError {
+                            reason: Reason::UpstreamRefused,
+                            address: Some(address),
+                        });
+                    }
+                },
+                Err(Failure::Timeout) => {
+                    return Err(SendError {
+                        reason: Reason::UpstreamTimeout,
+                        address: Some(address),
+                    });
+                }
+            }
+        }
+        let connection = self.open(&head.target, snapshot, timeouts).await?;
+        let address = connection.address;
+        match try_send(connection, request, timeouts).await {
+            Ok((response, connection)) => Ok(self.sent(key, response, connection, address)),
+            Err(failure) => Err(SendError {
+                reason: failure.reason(),
+                address: Some(address),
+            }),
+        }
+    }
+
+    /// Opens a connection for a tunnel whose bytes are not looked into.
+    pub(crate) async fn dial(
+        &self,
+        target: &Target,
+        snapshot: &Snapshot,
+        timeouts: Timeouts,
+    ) -> Result<TcpStream, SendError> {
+        let addresses = resolve(target, snapshot)
+            .await
+            .map_err(|reason| SendError {
+                reason,
+                address: None,
+            })?;
+        connect(&addresses, timeouts.connect).await
+    }
+
+    async fn open(
+        &self,
+        target: &Target,
+        snapshot: &Snapshot,
+        timeouts: Timeouts,
+    ) -> Result<Connection, SendError> {
+        let stream = self.dial(target, snapshot, timeouts).await?;
+        let address = stream.peer_addr().map_err(|_| SendError::refused(None))?;
+        let failed = |reason| SendError {
+            reason,
+            address: Some(address),
+        };
+        let sender = match target.scheme {
+            Scheme::Http => handshake(TokioIo::new(stream)).await,
+            Scheme::Https => {
+                let name = server_name(&target.host).ok_or_else(|| failed(Reason::UpstreamTls))?;
+                let connecting = self.tls.connect(name, stream);
+                let stream = tokio::time::timeout(timeouts.connect, connecting)
+                    .await
+                    .map_err(|_| failed(Reason::UpstreamTimeout))?
+                    .map_err(|error| failed(tls_reason(&error)))?;
+                handshake(TokioIo::new(stream)).await
+            }
+        };
+        let sender = sender.map_err(|_| failed(Reason::UpstreamRefused))?;
+        Ok(Connection::new(sender, address))
+    }
+
+    fn sent(
+        &self,
+        key: PoolKey,
+        response: Response<Incoming>,
+        connection: Connection,
+        address: SocketAddr,
+    ) -> Sent {
+        let checkin = Checkin {
+            pool: Arc::clone(&self.pool),
+            key,
+            connection,
+        };
+        Sent {
+            response,
+            address,
+            checkin: Some(checkin),
+        }
+    }
+}
+
+enum Failure {
+    /// Written at least in part, then broken.
+    Broken,
+    Timeout,
+    /// Nothing was written.
+    Unsent(Box<Request<RequestBody>>),
+}
+
+impl Failure {
+    const fn reason(&self) -> Reason {
+        match self {
+            Self::Broken | Self::Unsent(_) => Reason::UpstreamRefused,
+            Self::Timeout => Reason::UpstreamTimeout,
+        }
+    }
+}
+
+impl SendError {
+    const fn refused(address: Option<SocketAddr>) -> Self {
+        Self {
+            reason: Reason::UpstreamRefused,
+            address,
+        }
+    }
+}
+
+async fn try_send(
+    mut connection: Connection,
+    request: Request<RequestBody>,
+    timeouts: Timeouts,
+) -> Result<(Response<Incoming>, Connection), Failure> {
+    let sending = connection.sender.try_send_request(request);
+    match tokio::time::timeout(timeouts.response_header, sending).await {
+        Err(_) => Err(Failure::Timeout),
+        // We never ask for another protocol, so that an upstream that switches is broken.
+        Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Err(Failure::Broken)
+        }
+        Ok(Ok(response)) => Ok((response, connection)),
+        Ok(Err(mut error)) => match error.take_message() {
+            Some(request) => Err(Failure::Unsent(Box::new(request))),
+            None => Err(Failure::Broken),
+        },
+    }
+}
+
+async fn handshake<S>(io: TokioIo<S>) -> hyper::Result<http1::SendRequest<RequestBody>>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_headers(RESPONSE_FIELDS_MAX)
+        .max_buf_size(RESPONSE_HEAD_BYTES_MAX)
+        .handshake(io)
+        .await?;
+    // Its errors reach the request that was under way; an idle connection may end as it likes.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+async fn connect(addresses: &[SocketAddr], time_max: Duration) -> Result<TcpStream, SendError> {
+    let trying = async {
+        let mut last = SendError::refused(None);
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream
+                        .set_nodelay(true)
+                        .map_err(|_| SendError::refused(Some(*address)))?;
+                    return Ok(stream);
+                }
+                Err(error) => {
+                    let reason = match error.kind() {
+                        io::ErrorKind::TimedOut => Reason::UpstreamTimeout,
+                        _ => Reason::UpstreamRefused,
+                    };
+                    last = SendError {
+                        reason,
+                        address: Some(*address),
+                    };
+                }
+            }
+        }
+        Err(last)
+    };
+    tokio::time::timeout(time_max, trying)
+        .await
+        .unwrap_or_else(|_| {
+            Err(SendError {
+                reason: Reason::UpstreamTimeout,
+                address: addresses.first().copied(),
+            })
+        })
+}
+
+fn build(
+    head: &RequestHead,
+    body: RequestBody,
+    framed: bool,
+) -> Result<Request<RequestBody>, SendError> {
+    let uri: Uri = head
+        .path_and_query
+        .parse()
+        .map_err(|_| SendError::refused(None))?;
+    let host =
+        HeaderValue::from_str(&head.target.host_field()).map_err(|_| SendError::refused(None))?;
+    let length = body.size_hint().exact();
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_11;
+    let headers = request.headers_mut();
+    headers.reserve(head.headers.len() + 2);
+    headers.insert(HOST, host);
+    headers.extend(head.headers.clone());
+    headers.remove(CONTENT_LENGTH);
+    if let Some(length) = length
+        && (framed || length > 0)
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(request)
+}
+
+/// The same request once more, where its body is still there.
+fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut copy = Request::new(request.body().copy()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Ip(ip) => Some(ServerName::from(*ip)),
+        Host::Name(name) => ServerName::try_from(name.to_string()).ok(),
+    }
+}
+
+/// A handshake that failed on the certificate or the protocol is the upstream's fault; one that
+/// was cut off is a broken connection.
+fn tls_reason(error: &io::Error) -> Reason {
+    if error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>())
+    {
+        Reason::UpstreamTls
+    } else {
+        Reason::UpstreamRefused
+    }
+}
