@@ -1,0 +1,438 @@
+//! The effective configuration, turned into what the gateway runs on: [`Boot`], [`Settings`] and
+//! the policy. Mistakes that the policy's compiler finds are given their place in the file back.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oktsec_model::{AgentName, Origin};
+use oktsec_policy::{
+    AgentSource, Compiled, EgressSource, Entry, GlobalSource, HostPatterns, Mode, PolicyError,
+    PolicySet, ResolveTo, Set, Source, UnknownAgents,
+};
+
+use super::diagnostic::{Diagnostic, code};
+use super::node::{SourceKind, Span};
+use super::raw::RawConfig;
+use super::value::{Field, Setting};
+use super::walk::{parse_answer, parse_network};
+use super::{
+    Boot, Durability, Environment, LogFormat, LogSettings, Settings, Timeouts, UpstreamRoots,
+    search,
+};
+
+/// What a configuration is made into.
+pub(super) struct Parts {
+    pub(super) boot: Boot,
+    pub(super) policies: PolicySet,
+    pub(super) settings: Settings,
+}
+
+/// The places of everything that the policy may speak about, by the entry's path.
+#[derive(Default)]
+struct Places {
+    spans: HashMap<Arc<str>, Span>,
+    /// Entries that expansions made: messages must not quote them.
+    expanded: HashSet<Arc<str>>,
+}
+
+// === impl RawConfig ===
+
+impl RawConfig {
+    /// Compiles everything; mistakes and warnings are pushed. Warnings of a policy that is not
+    /// complete are not, since they may speak about what is missing.
+    pub(super) fn compile(
+        &self,
+        env: Environment<'_>,
+        complete: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Parts> {
+        let mut places = Places::default();
+        let source = self.policy(&mut places);
+        let bypass = places.entries("tls.bypass", self.at("tls.bypass"));
+        let bypass = HostPatterns::compile(&bypass);
+        let policies = oktsec_policy::compile(source);
+        let (bypass, policies) = match (bypass, policies) {
+            (Ok(bypass), Ok(Compiled { policies, warnings })) => {
+                if complete {
+                    let told = warnings
+                        .iter()
+                        .filter(|warning| self.is_worth_telling(warning));
+                    diagnostics.extend(told.map(|warning| places.diagnostic(warning)));
+                }
+                (bypass, policies)
+            }
+            (bypass, policies) => {
+                let errors = bypass.err().into_iter().chain(policies.err()).flatten();
+                diagnostics.extend(errors.map(|error| places.diagnostic(&error)));
+                return None;
+            }
+        };
+        let settings = self.settings(bypass);
+        Some(Parts {
+            boot: self.boot(env),
+            policies,
+            settings,
+        })
+    }
+
+    /// A proxy that is off is not open, and one that is open to the network is an error already.
+    fn is_worth_telling(&self, warning: &PolicyError) -> bool {
+        let on_loopback = || self.bind().iter().all(|(address, _)| address.is_loopback());
+        warning.code != code::OPEN.id || self.bool("forward_proxy.enabled") && on_loopback()
+    }
+
+    fn boot(&self, env: Environment<'_>) -> Boot {
+        let in_data = |name: &str| search::data_dir(env).join(name);
+        let upstream_roots = match self.text("tls.upstream_roots") {
+            None | Some("system") => UpstreamRoots::System,
+            Some("webpki") => UpstreamRoots::Webpki,
+            Some(_) => self
+                .file_path("tls.upstream_roots")
+                .map_or(UpstreamRoots::System, UpstreamRoots::SystemAnd),
+        };
+        let durability = match self.text("audit.durability") {
+            Some("egress") => Durability::Egress,
+            _ => Durability::Answer,
+        };
+        let format = match self.text("telemetry.log.format") {
+            Some("json") => LogFormat::Json,
+            Some("pretty") => LogFormat::Pretty,
+            _ => LogFormat::Auto,
+        };
+        let level = self
+            .text("telemetry.log.level")
+            .unwrap_or("info")
+            .to_owned();
+        let dir = |path: &str, name: &str| -> PathBuf {
+            self.file_path(path).unwrap_or_else(|| in_data(name))
+        };
+        Boot {
+            enabled: self.bool("forward_proxy.enabled"),
+            bind: self
+                .bind()
+                .into_iter()
+                .map(|(address, _)| address)
+                .collect(),
+            port: self.port(),
+            audit_dir: dir("audit.dir", "audit"),
+            durability,
+            ca_dir: dir("tls.ca.dir", "ca"),
+            leaf_ttl_s: self.integer("tls.ca.leaf_ttl") / 1000,
+            upstream_roots,
+            log: LogSettings { level, format },
+        }
+    }
+
+    fn settings(&self, bypass: HostPatterns) -> Settings {
+        let bytes = |path: &str| usize::try_from(self.integer(path)).unwrap_or(usize::MAX);
+        let networks = |path: &str| {
+            let items = self.at(path).items().iter();
+            items
+                .filter_map(|item| parse_network(item.text()?))
+                .collect()
+        };
+        let header = self.text("identity.header").unwrap_or("X-Oktsec-Agent");
+        Settings {
+            body_bytes_max: bytes("forward_proxy.max_body_size"),
+            intercept: self.bool("tls.intercept"),
+            bypass,
+            identity_header: header.to_ascii_lowercase(),
+            trust_header_from: networks("identity.trust_header_from"),
+            addresses: self
+                .at("identity.addresses")
+                .fields()
+                .iter()
+                .filter_map(|field| Some((parse_network(&field.name)?, agent(&field.setting)?)))
+                .collect(),
+            default_agent: agent(self.at("identity.default_agent")),
+            timeouts: Timeouts {
+                connect_ms: self.integer("forward_proxy.timeouts.connect"),
+                response_header_ms: self.integer("forward_proxy.timeouts.response_header"),
+                idle_ms: self.integer("forward_proxy.timeouts.idle"),
+            },
+            decode_depth_max: u8::try_from(self.integer("dlp.decode_depth")).unwrap_or(u8::MAX),
+            decode_bytes_max: bytes("dlp.decode_budget"),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        u16::try_from(self.integer("forward_proxy.port")).unwrap_or(0)
+    }
+
+    fn policy(&self, places: &mut Places) -> Source {
+        Source {
+            global: self.global(places),
+            agents: self
+                .agents()
+                .iter()
+                .filter_map(|field| agent_source(field, places))
+                .collect(),
+            custom_categories: Vec::new(),
+        }
+    }
+
+    fn global(&self, places: &mut Places) -> GlobalSource {
+        let mut entries = |name: &str| {
+            let path = format!("forward_proxy.{name}");
+            places.entries(&path, self.at(&path))
+        };
+        let allowed_domains = entries("allowed_domains");
+        let blocked_domains = entries("blocked_domains");
+        let blocked_categories = entries("blocked_categories");
+        let allow_private = entries("allow_private");
+        let mut set = |path: &str| (self.at(path), places.origin(path, &self.at(path).span));
+        let ports = set("forward_proxy.allowed_ports");
+        let unknown = set("forward_proxy.unknown_agents");
+        let scan = set("forward_proxy.scan_requests");
+        let limit = set("forward_proxy.rate_limit");
+        let window = set("forward_proxy.rate_window");
+        let mode = set("mode");
+        let uninspectable = set("forward_proxy.uninspectable");
+        GlobalSource {
+            allowed_domains,
+            blocked_domains,
+            blocked_categories,
+            allowed_ports: Set {
+                value: ports
+                    .0
+                    .items()
+                    .iter()
+                    .filter_map(|item| port(item.integer()?))
+                    .collect(),
+                origin: ports.1,
+            },
+            allow_private,
+            unknown_agents: unknown.0.text().map(|word| Set {
+                value: match word {
+                    "global" => UnknownAgents::Global,
+                    _ => UnknownAgents::Deny,
+                },
+                origin: unknown.1,
+            }),
+            scan_requests: Set {
+                value: scan.0.bool().unwrap_or(true),
+                origin: scan.1,
+            },
+            rate_limit: Set {
+                value: count(limit.0),
+                origin: limit.1,
+            },
+            rate_window_s: Set {
+                value: count(window.0),
+                origin: window.1,
+            },
+            mode: Set {
+                value: mode_of(mode.0),
+                origin: mode.1,
+            },
+            resolve: self.resolve(places),
+            uninspectable_block: Set {
+                value: uninspectable.0.text() != Some("allow"),
+                origin: uninspectable.1,
+            },
+            own_ports: vec![self.port()],
+        }
+    }
+
+    fn resolve(&self, places: &mut Places) -> Vec<(Entry, ResolveTo)> {
+        let fields = self.at("forward_proxy.resolve").fields().iter();
+        fields
+            .filter_map(|field| {
+                let (ip, port) = parse_answer(field.setting.text()?)?;
+                let path = format!("forward_proxy.resolve.{}", field.name);
+                let origin = places.origin(&path, &field.name_span);
+                Some((
+                    Entry {
+                        text: field.name.clone(),
+                        origin,
+                    },
+                    ResolveTo { ip, port },
+                ))
+            })
+            .collect()
+    }
+}
+
+// === impl Places ===
+
+impl Places {
+    /// The place of a value, remembered by its path.
+    fn origin(&mut self, path: &str, span: &Span) -> Origin {
+        let entry: Arc<str> = path.into();
+        self.spans.insert(Arc::clone(&entry), span.clone());
+        let line = match span.source.kind {
+            SourceKind::File => u32::try_from(span.start.line).unwrap_or(u32::MAX),
+            SourceKind::Default | SourceKind::Flag | SourceKind::Variable => 0,
+        };
+        Origin {
+            entry,
+            file: Arc::clone(&span.source.name),
+            line,
+        }
+    }
+
+    /// The items of a list of texts.
+    fn entries(&mut self, path: &str, list: &Setting) -> Vec<Entry> {
+        self.origin(path, &list.span);
+        let items = list.items().iter().enumerate();
+        items
+            .filter_map(|(index, item)| {
+                let origin = self.origin(&format!("{path}[{index}]"), &item.span);
+                if item.written.is_some() {
+                    self.expanded.insert(Arc::clone(&origin.entry));
+                }
+                Some(Entry {
+                    text: item.text()?.to_owned(),
+                    origin,
+                })
+            })
+            .collect()
+    }
+
+    /// A mistake of the policy, at its place in the file.
+    fn diagnostic(&self, error: &PolicyError) -> Diagnostic {
+        let code = code::ALL.iter().find(|code| code.id == error.code).copied();
+        let code = code.unwrap_or(code::POLICY);
+        let span = self.spans.get(&error.origin.entry);
+        if let (Some(span), true) = (span, self.expanded.contains(&error.origin.entry)) {
+            let list = error.origin.entry.split('[').next().unwrap_or_default();
+            return Diagnostic::at(
+                code,
+                span,
+                format!("what this expands to is wrong for {list}"),
+            );
+        }
+        let diagnostic = match span {
+            Some(span) if span.source.kind != SourceKind::Default => {
+                let label = if code == code::HOST {
+                    label(span, &error.message)
+                } else {
+                    ""
+                };
+                Diagnostic::at(code, span, error.message.clone()).label(label)
+            }
+            Some(_) | None => Diagnostic::bare(code, error.message.clone()),
+        };
+        match &error.help {
+            Some(help) => diagnostic.help(help.clone()),
+            None => diagnostic,
+        }
+    }
+}
+
+/// The words under a host that is none.
+fn label(span: &Span, message: &str) -> &'static str {
+    if !message.contains("URLs") {
+        return "not a host pattern";
+    }
+    let line = span
+        .source
+        .text
+        .lines()
+        .nth(span.start.line.saturating_sub(1))
+        .unwrap_or("");
+    match line.split_once("://") {
+        Some((_, rest)) if rest.contains('/') => "drop the scheme and the path",
+        Some(_) => "drop the scheme",
+        None => "drop the path",
+    }
+}
+
+fn agent_source(field: &Field, places: &mut Places) -> Option<AgentSource> {
+    let path = format!("agents.{}", field.name);
+    let agent = &field.setting;
+    let origin = places.origin(&path, &field.name_span);
+    let suspended = agent.field("suspended")?;
+    let can_message = agent.field("can_message")?;
+    let egress = agent.fields().iter().find(|inner| inner.name == "egress")?;
+    let suspended = (suspended.bool() == Some(true))
+        .then(|| places.origin(&format!("{path}.suspended"), &suspended.span));
+    Some(AgentSource {
+        name: AgentName::parse(&field.name).ok()?,
+        origin,
+        suspended,
+        egress: egress_source(&format!("{path}.egress"), egress, places),
+        can_message: places.entries(&format!("{path}.can_message"), can_message),
+    })
+}
+
+fn egress_source(path: &str, field: &Field, places: &mut Places) -> Option<EgressSource> {
+    let egress = &field.setting;
+    if egress.is_null() {
+        return None;
+    }
+    let block = places.origin(path, &field.name_span);
+    let mut source = EgressSource::empty(block);
+    for inner in egress.fields() {
+        let path = format!("{path}.{}", inner.name);
+        let setting = &inner.setting;
+        let origin = places.origin(&path, &setting.span);
+        match inner.name.as_str() {
+            "allowed_domains" => source.allowed_domains = places.entries(&path, setting),
+            "blocked_domains" => source.blocked_domains = places.entries(&path, setting),
+            "blocked_categories" => source.blocked_categories = places.entries(&path, setting),
+            "scan_requests" => {
+                source.scan_requests = setting.bool().map(|value| Set { value, origin });
+            }
+            "rate_limit" if !setting.is_null() => {
+                source.rate_limit = Some(Set {
+                    value: count(setting),
+                    origin,
+                });
+            }
+            "rate_window" if setting.is_written() => {
+                source.rate_window_s = Some(Set {
+                    value: count(setting),
+                    origin,
+                });
+            }
+            "mode" if !setting.is_null() => {
+                source.mode = Some(Set {
+                    value: mode_of(setting),
+                    origin,
+                });
+            }
+            "methods" => source.methods = methods(&path, setting, places),
+            _ => {}
+        }
+    }
+    Some(source)
+}
+
+fn methods(path: &str, setting: &Setting, places: &mut Places) -> Vec<(Entry, Vec<Entry>)> {
+    let fields = setting.fields().iter();
+    fields
+        .map(|field| {
+            let path = format!("{path}.{}", field.name);
+            let origin = places.origin(&path, &field.name_span);
+            let methods = places.entries(&path, &field.setting);
+            (
+                Entry {
+                    text: field.name.clone(),
+                    origin,
+                },
+                methods,
+            )
+        })
+        .collect()
+}
+
+fn mode_of(setting: &Setting) -> Mode {
+    match setting.text() {
+        Some("observe") => Mode::Observe,
+        _ => Mode::Enforce,
+    }
+}
+
+fn agent(setting: &Setting) -> Option<AgentName> {
+    AgentName::parse(setting.text()?).ok()
+}
+
+fn count(setting: &Setting) -> u32 {
+    u32::try_from(setting.integer().unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+fn port(number: u64) -> Option<u16> {
+    u16::try_from(number).ok()
+}

@@ -1,0 +1,229 @@
+//! `forward_proxy`.
+
+use super::{CATEGORIES, DAY_MS, HOSTS, Key, Kind, MIB, SECOND_MS, Text};
+
+pub(super) const RATE_MAX: u64 = 1_000_000;
+pub(super) const WINDOW: Kind = Kind::Integer {
+    min: 1,
+    max: 86_400,
+    unit: "seconds",
+};
+pub(super) const MODE: Kind = Kind::Word(&["enforce", "observe"]);
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new("enabled", Kind::Bool, "false", "Run the proxy."),
+    Key::new(
+        "port",
+        Kind::Integer {
+            min: 1,
+            max: 65535,
+            unit: "",
+        },
+        "8080",
+        "The port to listen on.",
+    ),
+    Key::new(
+        "bind",
+        Kind::Many(&Kind::Text(Text::ListenAddress)),
+        "localhost",
+        "The addresses to listen on, one or a list; `localhost` is 127.0.0.1 and ::1.",
+    )
+    .examples(&["localhost", "[127.0.0.1, \"::1\", 172.17.0.1]"]),
+    Key::new(
+        "scan_requests",
+        Kind::Bool,
+        "true",
+        "Run DLP over the URL, the headers and the body of requests.",
+    ),
+    Key::new(
+        "scan_responses",
+        Kind::Bool,
+        "false",
+        "Run DLP over responses.",
+    )
+    .later(),
+    Key::new(
+        "max_body_size",
+        Kind::Size {
+            min: 1,
+            max: 64 * MIB,
+        },
+        "1048576",
+        "The largest body that is held until it is judged, in bytes or as `1MiB`.",
+    )
+    .examples(&["1048576", "16MiB"]),
+    Key::new(
+        "oversize",
+        Kind::Word(&["stream", "block"]),
+        "block",
+        "What becomes of larger bodies. `block` refuses them (413). `stream` will scan them as \
+         they flow; until it exists, larger bodies are refused.",
+    )
+    .only(&["block"]),
+    Key::new(
+        "uninspectable",
+        Kind::Word(&["block", "allow"]),
+        "block",
+        "What becomes of bodies in codings that cannot be opened; `allow` flags them.",
+    ),
+    Key::new(
+        "allowed_domains",
+        HOSTS,
+        "[]",
+        "Hosts that every agent may reach. When this and the agent's list are both empty, every \
+         host that is not blocked may be reached. `*.example.com` is any subdomain, \
+         `.example.com` the host and its subdomains.",
+    )
+    .examples(&["[internal-api.company.com]"]),
+    Key::new(
+        "blocked_domains",
+        HOSTS,
+        "[]",
+        "Hosts that no agent may reach, with their subdomains. This list wins over every other.",
+    )
+    .examples(&["[pastebin.com, transfer.sh]"]),
+    Key::new(
+        "blocked_categories",
+        CATEGORIES,
+        "[]",
+        "DLP categories that block, for every agent: credentials, pii, exfiltration. Findings of \
+         other categories are recorded.",
+    )
+    .examples(&["[credentials, pii]"]),
+    Key::new(
+        "allowed_ports",
+        Kind::List(&Kind::Integer {
+            min: 1,
+            max: 65535,
+            unit: "",
+        }),
+        "[80, 443]",
+        "Ports that may be reached.",
+    ),
+    Key::new(
+        "allow_private",
+        Kind::List(&Kind::Text(Text::NetworkOrHost)),
+        "[]",
+        "Networks, addresses and hosts that may be reached although they are private.",
+    )
+    .examples(&["[10.1.0.0/16, intranet.example.com]"]),
+    Key::new(
+        "unknown_agents",
+        Kind::Word(&["deny", "global"]),
+        "null",
+        "What becomes of requests whose agent is missing, not configured or not proven: refused, \
+         or judged by the global settings alone. `null` is `deny` once `agents` names any agent, \
+         and `global` until then.",
+    ),
+    Key::new(
+        "resolve",
+        Kind::Map {
+            keys: Text::ResolveName,
+            values: &Kind::Text(Text::SocketAddress),
+        },
+        "{}",
+        "Answers for names instead of DNS: `host`, `host:port` or `*:port` to an address, with or \
+         without a port. Such a target may be private.",
+    )
+    .examples(&["{intranet.example.com: 10.1.2.3, \"*:443\": \"127.0.0.1:8443\"}"]),
+    Key::new(
+        "rate_limit",
+        Kind::Integer {
+            min: 0,
+            max: RATE_MAX,
+            unit: "requests",
+        },
+        "0",
+        "Requests per window for traffic without a limit of its own; 0 is none.",
+    ),
+    Key::new(
+        "rate_window",
+        WINDOW,
+        "60",
+        "The length of that window, in seconds.",
+    ),
+    Key::new(
+        "upstream_proxy",
+        Kind::Text(Text::Url),
+        "null",
+        "A proxy to go through; `env` reads HTTPS_PROXY at start.",
+    )
+    .later(),
+    Key::section("timeouts", TIMEOUTS, "How long to wait."),
+    Key::new(
+        "tls",
+        Kind::Section(PORT_TLS),
+        "null",
+        "TLS, and client certificates, on the proxy's port itself.",
+    )
+    .later(),
+    Key::new(
+        "proxy_protocol_from",
+        Kind::List(&Kind::Text(Text::Network)),
+        "[]",
+        "Balancers that send the PROXY protocol.",
+    )
+    .later(),
+    Key::new(
+        "limits",
+        Kind::Map {
+            keys: Text::Any,
+            values: &Kind::Integer {
+                min: 1,
+                max: u64::MAX,
+                unit: "",
+            },
+        },
+        "{}",
+        "Other limits by name.",
+    )
+    .later(),
+];
+
+const TIMEOUTS: &[Key] = &[
+    Key::new(
+        "connect",
+        Kind::Duration {
+            min_ms: 100,
+            max_ms: 300 * SECOND_MS,
+        },
+        "10s",
+        "For name resolution, connection and TLS handshake with an upstream.",
+    ),
+    Key::new(
+        "response_header",
+        Kind::Duration {
+            min_ms: SECOND_MS,
+            max_ms: DAY_MS,
+        },
+        "5m",
+        "From the end of the request to the first byte of the answer.",
+    ),
+    Key::new(
+        "idle",
+        Kind::Duration {
+            min_ms: SECOND_MS,
+            max_ms: DAY_MS,
+        },
+        "5m",
+        "Without a byte in either direction.",
+    ),
+];
+
+const PORT_TLS: &[Key] = &[
+    Key::new(
+        "cert",
+        Kind::Text(Text::Path),
+        "null",
+        "The certificate chain, PEM.",
+    )
+    .later(),
+    Key::new("key", Kind::Text(Text::Path), "null", "Its key, PEM.").later(),
+    Key::new(
+        "client_ca",
+        Kind::Text(Text::Path),
+        "null",
+        "The CA of client certificates, PEM.",
+    )
+    .later(),
+];

@@ -1,0 +1,153 @@
+//! The forms of text. Host patterns are judged by the policy's compiler, which owns their grammar;
+//! here only what is plainly something else is told apart.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use oktsec_model::{AgentName, Host, category};
+
+use crate::config::diagnostic::{Diagnostic, code, nearest};
+use crate::config::node::Span;
+use crate::config::schema::Text;
+
+/// What is wrong with a text, if anything is.
+pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<Diagnostic> {
+    let malformed = |expected: &str, help: &str| {
+        let shown = oktsec_model::truncate_chars(text, 60);
+        let message = format!("{name} takes {expected}, found `{}`", shown.escape_debug());
+        Some(
+            Diagnostic::at(code::MALFORMED, span, message)
+                .label(format!("not {expected}"))
+                .help(help),
+        )
+    };
+    match form {
+        Text::Agent => agent_name(text, span),
+        Text::AgentOrAll if text == "*" => None,
+        Text::AgentOrAll => agent_name(text, span),
+        Text::Category => unknown_category(text, span),
+        Text::HeaderName if !is_token(text) => {
+            malformed("the name of a header", "write for example `X-Oktsec-Agent`")
+        }
+        Text::ListenAddress if text != "localhost" && text.parse::<IpAddr>().is_err() => malformed(
+            "`localhost` or IP addresses",
+            "write for example `127.0.0.1`, `0.0.0.0` or `\"::1\"`; the port has a key of its own",
+        ),
+        Text::Method if !is_method(text) => {
+            malformed("a method in capitals", "write for example `GET`")
+        }
+        Text::Network if parse_network(text).is_none() => malformed(
+            "a network or an address",
+            "write for example `10.0.0.0/8` or `\"::1\"`",
+        ),
+        Text::ResolveName if !is_resolve_name(text) => malformed(
+            "`host`, `host:port` or `*:port`",
+            "write for example `api.example.com`, `api.example.com:443` or `\"*:443\"`",
+        ),
+        Text::SocketAddress if parse_answer(text).is_none() => malformed(
+            "an IP address, or one with a port",
+            "write for example `127.0.0.1` or `\"127.0.0.1:8443\"`",
+        ),
+        Text::Url if !text.starts_with("http://") && !text.starts_with("https://") => malformed(
+            "a URL",
+            "write for example `https://proxy.example.com:3128`",
+        ),
+        Text::Any
+        | Text::HeaderName
+        | Text::HostPattern
+        | Text::ListenAddress
+        | Text::Method
+        | Text::Network
+        | Text::NetworkOrHost
+        | Text::Path
+        | Text::ResolveName
+        | Text::Secret
+        | Text::SocketAddress
+        | Text::Url => None,
+    }
+}
+
+/// What is wrong with an agent's name, if anything is.
+pub(super) fn agent_name(text: &str, span: &Span) -> Option<Diagnostic> {
+    let error = AgentName::parse(text).err()?;
+    let shown = oktsec_model::truncate_chars(text, 60);
+    let message = format!("`{}` is not a name for an agent", shown.escape_debug());
+    Some(
+        Diagnostic::at(code::AGENT_NAME, span, message)
+            .label("not a name")
+            .help(error.to_string()),
+    )
+}
+
+/// A network, or an address as the network that holds only it.
+pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .map(|network| network.trunc())
+}
+
+/// An address, with a port or without.
+pub(crate) fn parse_answer(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return (address.port() != 0).then(|| (address.ip(), Some(address.port())));
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    bare.parse::<IpAddr>().ok().map(|address| (address, None))
+}
+
+/// The host (`None` is every host) and the port (`None` is every port) of a resolve override.
+pub(crate) fn parse_resolve_name(text: &str) -> Option<(Option<Host>, Option<u16>)> {
+    let whole = || Some((Some(Host::parse(text).ok()?), None));
+    if text.parse::<IpAddr>().is_ok() {
+        return whole();
+    }
+    let Some((host, port)) = text
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.ends_with(']'))
+    else {
+        return whole();
+    };
+    let port = port.parse::<u16>().ok().filter(|port| *port != 0)?;
+    let host = if host == "*" {
+        None
+    } else {
+        Some(Host::parse(host).ok()?)
+    };
+    Some((host, Some(port)))
+}
+
+fn is_resolve_name(text: &str) -> bool {
+    parse_resolve_name(text).is_some()
+}
+
+fn unknown_category(text: &str, span: &Span) -> Option<Diagnostic> {
+    if category::canonical(text).is_some() {
+        return None;
+    }
+    let shown = oktsec_model::truncate_chars(text, 60);
+    let words = [category::CREDENTIALS, category::PII, category::EXFILTRATION];
+    let message = format!("unknown category `{}`", shown.escape_debug());
+    let diagnostic = Diagnostic::at(code::UNKNOWN_WORD, span, message)
+        .label(format!("expected {}", words.join(", ")));
+    Some(match nearest(text, words) {
+        Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
+        None => diagnostic,
+    })
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(in_token)
+}
+
+fn is_method(text: &str) -> bool {
+    is_token(text)
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+}
