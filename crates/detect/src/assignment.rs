@@ -37,6 +37,23 @@ pub(crate) const KEY_WORDS: &[&str] = &[
     "token",
 ];
 
+/// The same words as a normalised key holds them.
+const SECRET_WORDS: [&str; 13] = [
+    "accesskey",
+    "accountkey",
+    "apikey",
+    "credential",
+    "encryptionkey",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "pwd",
+    "secret",
+    "signingkey",
+    "token",
+];
+
 /// Last parts of keys that name something about a secret, not the secret.
 const HARMLESS_ENDINGS: [&str; 36] = [
     "algorithm",
@@ -130,7 +147,7 @@ impl Assignment {
 
     /// Whether this is a secret although no provider's name says so.
     pub(crate) fn is_generic_secret(&self, key: &str, value: &[u8]) -> bool {
-        if !is_secret_key(key) || is_placeholder(value) {
+        if !is_secret_key(key) {
             return false;
         }
         let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -151,7 +168,8 @@ impl Assignment {
                 && value.len() >= 8
                 && letters > 0
                 && (digits > 0 || (symbols > 0 && self.is_quoted && !is_words(value)))
-                && shannon_bits(value) >= 2.5;
+                && shannon_bits(value) >= 2.5
+                && !is_placeholder(value);
         }
         is_graphic
             && value.len() >= 16
@@ -160,6 +178,7 @@ impl Assignment {
             && shannon_bits(value) >= 3.3
             && !is_words(value)
             && !is_structured(value)
+            && !is_placeholder(value)
     }
 }
 
@@ -197,6 +216,10 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         "xxxx",
         "your",
     ];
+    // Longer values stand for themselves; looking at all of them would make many assignments in
+    // one text cost more than the text is long.
+    const LOOKED_AT_BYTES_MAX: usize = 128;
+    let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
     let text = String::from_utf8_lossy(value).to_ascii_lowercase();
     let opens = [
         "$",
@@ -212,15 +235,22 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         "process.env",
         "os.environ",
     ];
-    let distinct: std::collections::BTreeSet<&u8> = value.iter().collect();
     text.is_empty()
-        || distinct.len() <= 2
+        || has_two_bytes_at_most(value)
         || CONSTANTS.contains(&text.as_str())
         || opens.iter().any(|open| text.starts_with(open))
         || WORDS.iter().any(|word| text.contains(word))
         || text.contains("${")
         || text.contains("{{")
         || text.contains("•")
+}
+
+fn has_two_bytes_at_most(value: &[u8]) -> bool {
+    let first = value.first();
+    let second = value.iter().find(|byte| Some(*byte) != first);
+    value
+        .iter()
+        .all(|byte| Some(byte) == first || Some(byte) == second)
 }
 
 /// Where a value would begin after `=`, `:`, `:=` or `=>`; nothing where there is no operator, or
@@ -273,19 +303,16 @@ fn value_at(bytes: &[u8], position: usize) -> Option<(Range<usize>, bool)> {
 
 /// Whether a key says that its value is a secret.
 fn is_secret_key(key: &str) -> bool {
-    let has_word = KEY_WORDS.iter().any(|word| {
-        let word = normalised(word);
+    let has_word = SECRET_WORDS.iter().any(|word| {
         // What follows must not turn the word into another: `tokenizer`, `secretary`.
-        key.match_indices(&word).any(|(start, _)| {
+        key.match_indices(word).any(|(start, _)| {
             let rest = key.get(start + word.len()..).unwrap_or_default();
             rest.is_empty()
                 || ["access", "key", "value", "prod", "dev", "live", "test"]
                     .iter()
                     .any(|next| rest.starts_with(next))
                 || rest.bytes().all(|byte| byte.is_ascii_digit())
-                || KEY_WORDS
-                    .iter()
-                    .any(|other| rest.starts_with(&normalised(other)))
+                || SECRET_WORDS.iter().any(|other| rest.starts_with(other))
         })
     });
     has_word
@@ -329,4 +356,16 @@ fn is_structured(value: &[u8]) -> bool {
         || text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_word_has_its_normalised_form() {
+        for word in KEY_WORDS {
+            assert!(SECRET_WORDS.contains(&normalised(word).as_str()), "{word}");
+        }
+    }
 }

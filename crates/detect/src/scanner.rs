@@ -23,7 +23,8 @@ pub(crate) struct Scanner {
     automaton: AhoCorasick,
     /// What each literal of the automaton belongs to.
     targets: Vec<Vec<Target>>,
-    assignment_rules: Vec<usize>,
+    /// The rules of assignments, each with the words of its keys, normalised.
+    assignment_rules: Vec<(usize, Vec<String>)>,
     generic_rule: Option<usize>,
     pii: pii::Rules,
     run_rules: Vec<usize>,
@@ -69,11 +70,13 @@ impl Scanner {
                 .or_default()
                 .push(Target::Key);
         }
-        let (mut assignment_rules, mut run_rules) = (Vec::new(), Vec::new());
+        let (mut assignment_rules, mut run_rules) =
+            (Vec::<(usize, Vec<String>)>::new(), Vec::new());
         for (index, rule) in rules.iter().enumerate() {
             let (words, target) = match &rule.matcher {
                 Matcher::Assignment { keys, .. } => {
-                    assignment_rules.push(index);
+                    let words = keys.iter().map(|key| assignment::normalised(key)).collect();
+                    assignment_rules.push((index, words));
                     (keys.as_slice(), Target::Key)
                 }
                 Matcher::Literal { literals, .. } => (literals.as_slice(), Target::Rule(index)),
@@ -180,23 +183,20 @@ impl Scanner {
         let key = assignment.normalised_key(bytes);
         let value = slice(bytes, assignment.value.clone());
         let mut is_known = false;
-        for &index in &self.assignment_rules {
+        for (index, words) in &self.assignment_rules {
+            let index = *index;
+            if !words.iter().any(|word| key.contains(word.as_str())) {
+                continue;
+            }
             let Some(rule) = rules.get(index) else {
                 continue;
             };
-            let Matcher::Assignment {
-                keys,
-                value: pattern,
-            } = &rule.matcher
-            else {
+            let Matcher::Assignment { value: pattern, .. } = &rule.matcher else {
                 continue;
             };
-            let fits = keys
-                .iter()
-                .any(|word| key.contains(&assignment::normalised(word)))
-                && pattern
-                    .search(&Input::new(value).anchored(Anchored::Yes))
-                    .is_some_and(|found| found.end() == value.len())
+            let fits = pattern
+                .search(&Input::new(value).anchored(Anchored::Yes))
+                .is_some_and(|found| found.end() == value.len())
                 && shannon_bits(value) >= rule.entropy_min
                 && !assignment::is_placeholder(value);
             if fits {
