@@ -1,0 +1,16 @@
+//! The promises, each kept by the real gateway, on real sockets, with real clients. A test is
+//! named after the promise it holds (`s05_…`); the promises are listed in the project's README.
+
+mod addresses;
+mod clients;
+mod content;
+mod crash;
+mod hosts;
+mod identity;
+mod limits;
+mod rows;
+mod support;
+mod switches;
+mod threats;
+mod tidy;
+mod trail;

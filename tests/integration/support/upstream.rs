@@ -1,0 +1,296 @@
+//! Upstreams on loopback, one in the clear and one over TLS, that answer for every name. They say
+//! back what they received, and keep it, so that a test can assert that nothing arrived.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+
+use super::authority;
+use super::process::hex_sha256;
+
+/// Two servers and what they received.
+pub(crate) struct Upstream {
+    pub(crate) plain: SocketAddr,
+    pub(crate) tls: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Vec<AbortHandle>,
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) path: String,
+    pub(crate) host: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+struct Shared {
+    received: Mutex<Vec<Received>>,
+    pages: Mutex<HashMap<String, (String, Bytes)>>,
+    connections: Mutex<usize>,
+    released: watch::Sender<bool>,
+}
+
+type Answer = BoxBody<Bytes, Infallible>;
+
+/// Body bytes that are said back as text.
+const ECHO_BYTES_MAX: usize = 64 * 1024;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("the system gives threads")
+});
+
+// === impl Upstream ===
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        let shared = Arc::new(Shared {
+            received: Mutex::default(),
+            pages: Mutex::default(),
+            connections: Mutex::default(),
+            released: watch::channel(false).0,
+        });
+        let bind = || {
+            RUNTIME
+                .block_on(TcpListener::bind("127.0.0.1:0"))
+                .expect("loopback has ports")
+        };
+        let (plain, tls) = (bind(), bind());
+        let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
+        let (plain_address, tls_address) = (address(&plain), address(&tls));
+        let acceptor = TlsAcceptor::from(authority::server_config());
+        let accepting = vec![
+            RUNTIME
+                .spawn(accept(plain, None, Arc::clone(&shared)))
+                .abort_handle(),
+            RUNTIME
+                .spawn(accept(tls, Some(acceptor), Arc::clone(&shared)))
+                .abort_handle(),
+        ];
+        Self {
+            plain: plain_address,
+            tls: tls_address,
+            shared,
+            accepting,
+        }
+    }
+
+    /// Answers this path, under any host, with a page instead of an echo.
+    pub(crate) fn page(&self, path: &str, content_type: &str, body: impl Into<Bytes>) {
+        lock(&self.shared.pages).insert(path.to_owned(), (content_type.to_owned(), body.into()));
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        lock(&self.shared.received).clone()
+    }
+
+    /// Connections that were ever opened.
+    pub(crate) fn connections(&self) -> usize {
+        *lock(&self.shared.connections)
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_untouched(&self) {
+        let received = self.received();
+        assert!(received.is_empty(), "something arrived: {received:?}");
+        assert_eq!(self.connections(), 0, "a connection was opened");
+    }
+
+    /// Lets the second half of `/events` and the answer of `/held` go.
+    pub(crate) fn release(&self) {
+        self.shared.released.send_replace(true);
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        for task in &self.accepting {
+            task.abort();
+        }
+        self.release();
+    }
+}
+
+// === impl Received ===
+
+impl Received {
+    /// Every value of a header.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        let fields = self.headers.iter().chain(&self.trailers);
+        fields
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        *lock(&shared.connections) += 1;
+        tokio::spawn(greet(stream, tls.clone(), Arc::clone(&shared)));
+    }
+}
+
+async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => serve(stream, shared).await,
+        Some(tls) => {
+            // A client that does not like the certificate leaves here.
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, shared).await;
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
+    let _ = http1::Builder::new()
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Answer>, &'static str> {
+    let (parts, body) = request.into_parts();
+    let collected = body.collect().await.map_err(|_| "the body broke off")?;
+    let trailers = collected.trailers().map(pairs).unwrap_or_default();
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_owned();
+    let headers = pairs(&parts.headers);
+    let host = headers
+        .iter()
+        .find(|(name, _)| name == "host")
+        .map(|(_, value)| value.clone());
+    let received = Received {
+        method: parts.method.to_string(),
+        host: host.unwrap_or_default(),
+        headers,
+        trailers,
+        body: collected.to_bytes(),
+        path,
+    };
+    lock(&shared.received).push(received.clone());
+    let page = lock(&shared.pages).get(parts.uri.path()).cloned();
+    if let Some((content_type, body)) = page {
+        return Ok(full(&content_type, body));
+    }
+    match parts.uri.path() {
+        "/broken" => Err("as asked"),
+        "/silent" => std::future::pending().await,
+        "/held" => {
+            let _ = shared
+                .released
+                .subscribe()
+                .wait_for(|released| *released)
+                .await;
+            Ok(echo(&received))
+        }
+        "/events" => Ok(events(&shared)),
+        _ => Ok(echo(&received)),
+    }
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
+fn echo(received: &Received) -> Response<Answer> {
+    let text = &received.body[..received.body.len().min(ECHO_BYTES_MAX)];
+    let body = json!({
+        "method": received.method,
+        "path": received.path,
+        "headers": received.headers,
+        "body_len": received.body.len(),
+        "body_sha256": hex_sha256(&received.body),
+        "body": String::from_utf8_lossy(text),
+    });
+    full("application/json", body.to_string().into())
+}
+
+fn full(content_type: &str, body: Bytes) -> Response<Answer> {
+    Response::builder()
+        .header("content-type", content_type)
+        .body(Full::new(body).boxed())
+        .expect("the header is well formed")
+}
+
+/// One event at once, the next only when the test says so.
+fn events(shared: &Shared) -> Response<Answer> {
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(2);
+    let mut released = shared.released.subscribe();
+    tokio::spawn(async move {
+        let _ = sender.send(Bytes::from_static(b"data: first\n\n")).await;
+        let wait = released.wait_for(|released| *released);
+        let _ = tokio::time::timeout(Duration::from_secs(30), wait).await;
+        let _ = sender.send(Bytes::from_static(b"data: second\n\n")).await;
+    });
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(Frames { receiver }.boxed())
+        .expect("the header is well formed")
+}
+
+struct Frames {
+    receiver: tokio::sync::mpsc::Receiver<Bytes>,
+}
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.receiver
+            .poll_recv(task)
+            .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
