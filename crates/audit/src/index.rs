@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use thiserror::Error;
@@ -62,6 +62,12 @@ struct Feed {
 const FEED_INTERVAL: Duration = Duration::from_millis(200);
 /// How long the feeder rests after an error.
 const ERROR_REST: Duration = Duration::from_secs(5);
+/// Records that, written while one batch is taken in, tell of a gateway under load.
+const BUSY_RECORDS: u64 = 256;
+/// How many times as long as a batch took the feeder then rests.
+const BUSY_REST: u32 = 4;
+/// The longest such rest.
+const BUSY_REST_MAX: Duration = Duration::from_secs(1);
 /// Records in one transaction.
 const FEED_RECORDS_MAX: usize = 4_096;
 
@@ -114,7 +120,7 @@ fn run(
     let mut feed = None;
     loop {
         let mut rest = FEED_INTERVAL;
-        if let Err(error) = feed_once(directory, &mut feed, written, cursor) {
+        if let Err(error) = feed_once(directory, &mut feed, written, cursor, false) {
             tracing::error!(%error, "the audit index cannot be fed");
             feed = None;
             rest = ERROR_REST;
@@ -126,7 +132,8 @@ fn run(
         match stopped.recv_timeout(rest) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                let _logged_above_if_it_lasts = feed_once(directory, &mut feed, written, cursor);
+                let _logged_above_if_it_lasts =
+                    feed_once(directory, &mut feed, written, cursor, true);
                 return;
             }
         }
@@ -138,19 +145,28 @@ fn feed_once(
     feed: &mut Option<Feed>,
     written: &watch::Receiver<u64>,
     cursor: &AtomicU64,
+    is_last: bool,
 ) -> Result<(), ReadError> {
     let feed = match feed {
         Some(feed) => feed,
         None => feed.insert(Feed::open(directory)?),
     };
-    while feed.reached() < *written.borrow() {
+    loop {
+        let (before, began) = (*written.borrow(), Instant::now());
+        if feed.reached() >= before {
+            return Ok(());
+        }
         let taken = feed.advance()?;
         cursor.store(feed.reached(), Ordering::Relaxed);
         if taken == 0 {
-            break;
+            return Ok(());
+        }
+        // While requests come in numbers the processor is theirs: the view may lag, they may not.
+        let is_busy = written.borrow().saturating_sub(before) > BUSY_RECORDS;
+        if is_busy && !is_last {
+            thread::sleep((began.elapsed() * BUSY_REST).min(BUSY_REST_MAX));
         }
     }
-    Ok(())
 }
 
 // === impl Feed ===

@@ -142,7 +142,8 @@ impl Sequencer {
         if lost > 0 {
             self.shared.lost.fetch_sub(lost, Ordering::Relaxed);
         }
-        self.publish();
+        let awaited = jobs.iter().filter(|job| job.written.is_some()).count();
+        self.publish(awaited);
         for (job, head) in jobs.drain(..).zip(heads) {
             job.answer(Ok(head));
         }
@@ -150,7 +151,7 @@ impl Sequencer {
     }
 
     /// Says what has been written, and asks for it to be put on disk.
-    fn publish(&self) {
+    fn publish(&self, awaited: usize) {
         let head = self.store.head();
         *self
             .shared
@@ -161,7 +162,7 @@ impl Sequencer {
             .open
             .store(self.store.open.len(), Ordering::Relaxed);
         self.shared.available.store(true, Ordering::Release);
-        self.syncer.request(&self.store.file, head.seq);
+        self.syncer.request(&self.store.file, head.seq, awaited);
         self.shared.written.send_replace(head.seq);
     }
 
@@ -181,7 +182,7 @@ impl Sequencer {
                     "a new audit segment was begun"
                 );
                 self.down_since = None;
-                self.publish();
+                self.publish(1);
             }
             Err(error) => {
                 tracing::error!(%error, "no new audit segment can be begun: requests are refused");
@@ -251,7 +252,7 @@ impl Sequencer {
         let stopped = Event::Stopped(Stopped { at: now() });
         if self.down_since.is_none() {
             match self.store.append_event(&stopped) {
-                Ok(()) => self.publish(),
+                Ok(()) => self.publish(1),
                 Err(error) => tracing::error!(%error, "the stop cannot be recorded"),
             }
         }

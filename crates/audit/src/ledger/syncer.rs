@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crate::ledger::{Message, Shared};
 
@@ -33,8 +34,18 @@ struct Queue {
 struct Work {
     /// Files with unsynced records, in order, each with its last record.
     files: Vec<(Arc<File>, u64)>,
+    /// Records among them that somebody waits for.
+    awaited: usize,
     stopping: bool,
 }
+
+/// Records that nobody waits for are on disk this much later at the latest.
+const UNAWAITED_TIME_MAX: Duration = Duration::from_millis(200);
+/// Under load a sync begins this long after the one before: back to back they would cost more
+/// processor time than the requests themselves. A lone request never waits for it.
+const SYNC_INTERVAL: Duration = Duration::from_millis(1);
+/// From how many waiting records on that is load.
+const LOAD_RECORDS_MIN: usize = 4;
 
 /// After this many failed syncs the ledger is given up until it is opened again.
 pub(crate) const SYNC_FAILURES_MAX: usize = 16;
@@ -96,15 +107,20 @@ impl Syncer {
         })
     }
 
-    /// Asks for everything up to `seq` in `file` to be put on disk.
-    pub(crate) fn request(&self, file: &Arc<File>, seq: u64) {
+    /// Asks for everything up to `seq` in `file` to be put on disk; `awaited` of the records are
+    /// waited for.
+    pub(crate) fn request(&self, file: &Arc<File>, seq: u64, awaited: usize) {
         let mut work = self.queue.lock();
+        let was_empty = work.files.is_empty();
+        work.awaited += awaited;
         match work.files.last_mut() {
             Some((last, upto)) if Arc::ptr_eq(last, file) => *upto = seq,
             _ => work.files.push((Arc::clone(file), seq)),
         }
         drop(work);
-        self.queue.ready.notify_one();
+        if awaited > 0 || was_empty {
+            self.queue.ready.notify_one();
+        }
     }
 
     /// Ends the thread when everything asked for is done.
@@ -134,7 +150,9 @@ impl Queue {
 
     fn run(&self, shared: &Shared) {
         let mut poisoned: Option<Arc<File>> = None;
-        while let Some(files) = self.next() {
+        let mut last: Option<Instant> = None;
+        while let Some(files) = self.next(last) {
+            last = Some(Instant::now());
             for (file, seq) in files {
                 let known_bad = poisoned.as_ref().is_some_and(|bad| Arc::ptr_eq(bad, &file));
                 let result = if known_bad {
@@ -158,19 +176,42 @@ impl Queue {
     }
 
     /// Waits for work; `None` when there is none left and none will come.
-    fn next(&self) -> Option<Vec<(Arc<File>, u64)>> {
+    fn next(&self, last: Option<Instant>) -> Option<Vec<(Arc<File>, u64)>> {
         let mut work = self.lock();
         loop {
-            if !work.files.is_empty() {
-                return Some(std::mem::take(&mut work.files));
-            }
-            if work.stopping {
+            if work.stopping && work.files.is_empty() {
                 return None;
             }
-            work = self
+            if work.stopping || work.awaited > 0 {
+                break;
+            }
+            if work.files.is_empty() {
+                work = self
+                    .ready
+                    .wait(work)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let (woken, timeout) = self
                 .ready
-                .wait(work)
+                .wait_timeout(work, UNAWAITED_TIME_MAX)
                 .unwrap_or_else(PoisonError::into_inner);
+            work = woken;
+            if timeout.timed_out() {
+                break;
+            }
         }
+        if let Some(last) = last
+            && work.awaited >= LOAD_RECORDS_MIN
+            && let rest = SYNC_INTERVAL.saturating_sub(last.elapsed())
+            && !rest.is_zero()
+        {
+            // Asleep and not waiting: whoever comes now joins the group without waking anybody.
+            drop(work);
+            thread::sleep(rest);
+            work = self.lock();
+        }
+        work.awaited = 0;
+        Some(std::mem::take(&mut work.files))
     }
 }

@@ -344,10 +344,10 @@ fn a_failed_sync_is_never_tried_again() {
     let (_reader, writer) = io::pipe().unwrap();
     let bad = Arc::new(File::from(OwnedFd::from(writer)));
     let good = Arc::new(tempfile::tempfile().unwrap());
-    syncer.request(&bad, 3);
+    syncer.request(&bad, 3, 1);
     assert!(matches!(inbox.blocking_recv(), Some(Message::SyncFailed)));
-    syncer.request(&bad, 5);
-    syncer.request(&good, 7);
+    syncer.request(&bad, 5, 1);
+    syncer.request(&good, 7, 1);
     syncer.stop();
     assert!(inbox.try_recv().is_err(), "the bad file was synced twice");
     let state = shared.synced.borrow().clone();
