@@ -45,6 +45,10 @@ pub(crate) struct NoConfig(Vec<PathBuf>);
 #[derive(Debug)]
 pub(crate) struct Unavailable(pub(crate) String);
 
+/// A word on the command line is none of those that it could be.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
 /// Runs what the command line asks for.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let context = Context::new(cli.global);
@@ -181,6 +185,9 @@ impl Context {
         if error.downcast_ref::<Unavailable>().is_some() {
             return ExitCode::Unavailable;
         }
+        if error.downcast_ref::<Usage>().is_some() {
+            return ExitCode::Usage;
+        }
         if is_broken(error) {
             return ExitCode::Integrity;
         }
@@ -197,6 +204,16 @@ impl std::fmt::Display for Unavailable {
 }
 
 impl std::error::Error for Unavailable {}
+
+// === impl Usage ===
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 // === impl NoConfig ===
 

@@ -1,7 +1,8 @@
 //! Times as people write them: `15m`, `24h`, `7d`, `today`, `yesterday`, or RFC 3339.
 
-use anyhow::bail;
 use oktsec_model::Timestamp;
+
+use crate::command::Usage;
 
 const DAY_US: i64 = 86_400 * 1_000_000;
 
@@ -18,9 +19,9 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
         _ => match (ago(text), Timestamp::parse_rfc3339(text)) {
             (Some(ago), _) => now.as_micros() - ago,
             (None, Some(moment)) => moment.as_micros(),
-            (None, None) => bail!(
-                "`{text}` is no time: write 15m, 24h, 7d, today, yesterday, or 2026-03-06T10:15:23Z"
-            ),
+            (None, None) => {
+                return Err(Usage(format!("`{text}` is no time: write 15m, 24h, 7d, today, yesterday, or 2026-03-06T10:15:23Z")).into());
+            }
         },
     };
     Ok(Timestamp::from_micros(micros))

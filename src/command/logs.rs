@@ -11,7 +11,7 @@ use oktsec_audit::{Follower, Query, Reader};
 use oktsec_model::{Reason, Status, Timestamp};
 
 use crate::cli::{Identity, LogsArgs, LogsOutput};
-use crate::command::{Context, now};
+use crate::command::{Context, Usage, now};
 use crate::exit::ExitCode;
 use crate::output::Output;
 use crate::when;
@@ -147,7 +147,10 @@ fn query(args: &LogsArgs, now: Timestamp) -> anyhow::Result<Query> {
 fn status(word: &str) -> anyhow::Result<String> {
     match Status::parse(word) {
         Some(status) => Ok(status.as_str().to_owned()),
-        None => bail!("`{word}` is no status: forwarded, blocked, flagged or failed"),
+        None => Err(Usage(format!(
+            "`{word}` is no status: forwarded, blocked, flagged or failed"
+        ))
+        .into()),
     }
 }
 
@@ -165,7 +168,7 @@ fn reason(code: &str) -> anyhow::Result<String> {
         .map(Reason::code)
         .min_by_key(|known| strsim::damerau_levenshtein(known, &full))
         .unwrap_or_default();
-    bail!("`{code}` is no reason; did you mean `{nearest}`?")
+    Err(Usage(format!("`{code}` is no reason; did you mean `{nearest}`?")).into())
 }
 
 /// The sources that a word stands for.

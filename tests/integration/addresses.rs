@@ -86,7 +86,7 @@ fn s07_numbers_are_addresses_too() {
         assert!(refused, "{host}: {answer:?}");
         let (answer, _) = tunnel(
             &gateway,
-            &format!("{host}:80"),
+            &format!("{host}:8080"),
             "X-Oktsec-Agent: coordinator\r\n",
         );
         let refused = matches!(

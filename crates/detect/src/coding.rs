@@ -4,6 +4,7 @@ use std::io::Read;
 
 use http::{HeaderMap, header};
 
+use crate::bytes::slice;
 use crate::detector::Uninspectable;
 
 /// A content coding that we can undo.
@@ -107,12 +108,19 @@ impl Coding {
 
     /// Undoes this coding into at most `max` bytes.
     pub(crate) fn inflate(self, bytes: &[u8], max: usize) -> Result<Vec<u8>, InflateError> {
+        let (out, error) = self.inflate_start(bytes, max);
+        error.map_or(Ok(out), Err)
+    }
+
+    /// What can be undone of data that may be followed by something else, or be cut off; and why
+    /// it ended early, where it did.
+    pub(crate) fn inflate_start(self, bytes: &[u8], max: usize) -> (Vec<u8>, Option<InflateError>) {
         match self {
             Self::Brotli => read_up_to(brotli::Decompressor::new(bytes, 4096), max),
             Self::Deflate => {
                 // "deflate" means the zlib format, but raw deflate is sent as well.
                 match read_up_to(flate2::read::ZlibDecoder::new(bytes), max) {
-                    Err(InflateError::Corrupt) => {
+                    (out, Some(InflateError::Corrupt)) if out.is_empty() => {
                         read_up_to(flate2::read::DeflateDecoder::new(bytes), max)
                     }
                     result => result,
@@ -120,12 +128,14 @@ impl Coding {
             }
             Self::Gzip => read_up_to(flate2::read::MultiGzDecoder::new(bytes), max),
             Self::Zstd => {
-                let mut decoder =
-                    zstd::stream::read::Decoder::new(bytes).map_err(|_| InflateError::Corrupt)?;
-                decoder
-                    .window_log_max(WINDOW_LOG_MAX)
-                    .map_err(|_| InflateError::Corrupt)?;
-                read_up_to(decoder, max)
+                let decoder = zstd::stream::read::Decoder::new(bytes).and_then(|mut decoder| {
+                    decoder.window_log_max(WINDOW_LOG_MAX)?;
+                    Ok(decoder)
+                });
+                match decoder {
+                    Ok(decoder) => read_up_to(decoder, max),
+                    Err(_) => (Vec::new(), Some(InflateError::Corrupt)),
+                }
             }
         }
     }
@@ -134,17 +144,19 @@ impl Coding {
 /// 8 MiB: what RFC 9659 allows for the content coding.
 const WINDOW_LOG_MAX: u32 = 23;
 
-fn read_up_to(mut reader: impl Read, max: usize) -> Result<Vec<u8>, InflateError> {
+fn read_up_to(mut reader: impl Read, max: usize) -> (Vec<u8>, Option<InflateError>) {
     let mut out = Vec::new();
     let mut chunk = vec![0_u8; 16 * 1024];
     loop {
-        let count = reader.read(&mut chunk).map_err(|_| InflateError::Corrupt)?;
+        let Ok(count) = reader.read(&mut chunk) else {
+            return (out, Some(InflateError::Corrupt));
+        };
         if count == 0 {
-            return Ok(out);
+            return (out, None);
         }
         if out.len() + count > max {
-            return Err(InflateError::TooLarge);
+            return (out, Some(InflateError::TooLarge));
         }
-        out.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        out.extend_from_slice(slice(&chunk, 0..count));
     }
 }

@@ -217,11 +217,12 @@ fn has_wide_text(bytes: &[u8]) -> bool {
 /// Compressed data that is not announced as such, told by its first bytes.
 fn inflated(bytes: &[u8], budget: usize) -> Option<Child> {
     let coding = Coding::by_magic(bytes)?;
-    let (bytes, is_cut) = match coding.inflate(bytes, budget) {
-        Ok(inflated) => (inflated, false),
-        Err(InflateError::Corrupt) => return None,
-        Err(InflateError::TooLarge) => (Vec::new(), true),
-    };
+    // Nothing announced this coding: what follows it, or that it is cut off, proves nothing.
+    let (bytes, error) = coding.inflate_start(bytes, budget);
+    let is_cut = error == Some(InflateError::TooLarge);
+    if bytes.is_empty() && !is_cut {
+        return None;
+    }
     let shape = json::shape_of(&bytes);
     let label = Some(coding.as_str().into());
     Some(Child {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use oktsec_model::{Finding, RequestHead, safe_name};
+use oktsec_model::{Finding, Host, RequestHead, safe_name};
 
 use crate::coding::{self, Coding};
 use crate::fingerprint::FingerprintKey;
@@ -110,6 +110,18 @@ impl Detector {
             if let Origin::Target { query_at } = part.origin {
                 walk.form_fields(&root, query_at);
             }
+            scan.add(walk.finish());
+        }
+        scan
+    }
+
+    /// Scans a host name alone.
+    #[must_use]
+    pub fn scan_host(&self, host: &Host) -> Scan {
+        let mut scan = Scan::default();
+        for part in segment::of_host(host) {
+            let mut walk = Walk::new(self, &part.origin);
+            walk.visit(&View::root(part.bytes.as_ref()));
             scan.add(walk.finish());
         }
         scan

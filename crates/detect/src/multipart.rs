@@ -89,7 +89,10 @@ fn part(body: &[u8], range: Range<usize>) -> Option<Child> {
     let disposition = field("content-disposition").unwrap_or_default();
     let name = parameter(&disposition, "name").map_or("*", safe_name);
     let label: Arc<str> = format!("part {name}").into();
+    // The line break before the delimiter belongs to the delimiter (RFC 2046, section 5.1.1).
     let content = slice(bytes, content_start..bytes.len());
+    let content = content.strip_suffix(b"\n").unwrap_or(content);
+    let content = content.strip_suffix(b"\r").unwrap_or(content);
     let encoding = field("content-transfer-encoding")
         .unwrap_or_default()
         .to_ascii_lowercase();

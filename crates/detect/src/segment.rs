@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName};
-use oktsec_model::{Location, Place, RequestHead, safe_name};
+use oktsec_model::{Host, Location, Place, RequestHead, safe_name};
 
 use crate::form;
 
@@ -26,20 +26,42 @@ pub(crate) enum Origin {
     },
 }
 
+/// The segments of a host.
+///
+/// Hosts and field names arrive in lower case, whatever was typed: a key of capital letters is read
+/// back by whoever receives it, so that names with long runs are looked at in capitals too.
+pub(crate) fn of_host<'a>(host: &Host) -> Vec<Segment<'a>> {
+    let host = host.to_string();
+    let capitals = has_long_run(host.as_bytes()).then(|| host.to_ascii_uppercase());
+    [Some(host), capitals]
+        .into_iter()
+        .flatten()
+        .map(|text| Segment {
+            origin: Origin::Host,
+            bytes: Cow::Owned(text.into_bytes()),
+        })
+        .collect()
+}
+
 /// The segments of a head.
 pub(crate) fn of_head(head: &RequestHead) -> Vec<Segment<'_>> {
     let path_and_query = head.path_and_query.as_bytes();
     let query_at = memchr::memchr(b'?', path_and_query).map_or(path_and_query.len(), |at| at + 1);
-    let mut segments = vec![
-        Segment {
-            origin: Origin::Host,
-            bytes: Cow::Owned(head.target.host.to_string().into_bytes()),
-        },
-        Segment {
-            origin: Origin::Target { query_at },
-            bytes: Cow::Borrowed(path_and_query),
-        },
-    ];
+    let mut segments = of_host(&head.target.host);
+    segments.push(Segment {
+        origin: Origin::Target { query_at },
+        bytes: Cow::Borrowed(path_and_query),
+    });
+    for name in head
+        .headers
+        .keys()
+        .filter(|name| has_long_run(name.as_str().as_bytes()))
+    {
+        segments.push(Segment {
+            origin: Origin::Header("*".into()),
+            bytes: Cow::Owned(name.as_str().to_ascii_uppercase().into_bytes()),
+        });
+    }
     for (name, value) in &head.headers {
         if !is_framing(name) {
             segments.push(Segment {
@@ -49,6 +71,13 @@ pub(crate) fn of_head(head: &RequestHead) -> Vec<Segment<'_>> {
         }
     }
     segments
+}
+
+/// Whether a name holds a run that could be a key: names of hosts and fields are words.
+fn has_long_run(name: &[u8]) -> bool {
+    const RUN_BYTES_MIN: usize = 16;
+    name.split(|byte| !byte.is_ascii_alphanumeric())
+        .any(|run| run.len() >= RUN_BYTES_MIN)
 }
 
 /// Fields whose values say how the message is sent, not what is in it. Their grammars leave no

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use oktsec_detect::Detector;
-use oktsec_model::{Decision, Principal, Quota, RequestHead, Target};
+use oktsec_model::{Decision, Finding, Host, Principal, Quota, RequestHead, Target};
 use oktsec_policy::{HostPatterns, PolicySet};
 
 /// Which traffic is looked into, and how far.
@@ -62,6 +62,12 @@ impl Snapshot {
             decision.findings = self.detector.scan_head(head).findings;
         }
         decision
+    }
+
+    /// What a host name alone shows, so that it can be masked wherever it is written down.
+    #[must_use]
+    pub fn host_findings(&self, host: &Host) -> Vec<Finding> {
+        self.detector.scan_host(host).findings
     }
 
     /// Whether `address`, to which the target's name resolved, may be dialled.

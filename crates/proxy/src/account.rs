@@ -5,12 +5,10 @@
 //! always leaves a row: dropping one that has not ended records that the client left.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::USER_AGENT;
 use http::{HeaderMap, Version, request};
 use oktsec_audit::{
     AuditError, Decided, DecidedTiming, Ended, EndedTiming, Entry, FindingRecord, Identity,
@@ -18,12 +16,14 @@ use oktsec_audit::{
 };
 use oktsec_inspect::Snapshot;
 use oktsec_model::{
-    Action, Decision, ExchangeId, Finding, HttpVersion, IdentitySource, Place, Principal, Reason,
-    RequestHead, Scheme, Status, Target, Timestamp, safe_name, truncate_chars,
+    Action, Decision, ExchangeId, HttpVersion, IdentitySource, Principal, Reason, RequestHead,
+    Scheme, Status, Target, Timestamp, safe_name,
 };
 
 use crate::context::{Context, State};
-use crate::exchange::{FailedExchange, Refused, Via};
+use crate::exchange::{FailedExchange, Refused};
+use crate::mask::{fill, host_text, method_text};
+use crate::via::{Running, Via};
 
 /// How long the parts of a judgement took.
 #[derive(Clone, Copy, Default)]
@@ -44,6 +44,7 @@ pub(crate) struct Arrival {
     request: RequestRecord,
     inspection: Inspection,
     began_us: u64,
+    running: Running,
     /// Cleared once the row is written.
     open: bool,
 }
@@ -59,6 +60,8 @@ pub(crate) struct OpenExchange {
     request_bytes: Arc<AtomicU64>,
     answered: Answered,
     answered_us: Option<u64>,
+    /// Kept until the last byte of the response.
+    _running: Running,
     open: bool,
 }
 
@@ -76,12 +79,6 @@ pub(crate) struct OpenTunnel {
     recorded: bool,
 }
 
-const PATH_CHARS_MAX: usize = 512;
-const USER_AGENT_CHARS_MAX: usize = 200;
-const METHOD_CHARS_MAX: usize = 20;
-const QUERY_KEYS_MAX: usize = 32;
-const MASK: &str = "•••";
-
 // === impl Arrival ===
 
 impl Arrival {
@@ -97,7 +94,7 @@ impl Arrival {
         arrival.request.method = method_text(parts.method.as_str()).into();
         arrival.request.http_version = version_of(parts.version).into();
         if let Some(tunnel) = &via.tunnel {
-            arrival.request.host = tunnel.target.host.to_string().into();
+            arrival.request.host = host_text(&tunnel.target.host, &state.snapshot);
             arrival.request.port = tunnel.target.port;
             arrival.request.scheme = tunnel.target.scheme.into();
         }
@@ -128,6 +125,7 @@ impl Arrival {
                 Inspection::Plain
             },
             began_us: cx.clock.monotonic_us(),
+            running: via.life.run(),
             open: true,
         }
     }
@@ -153,7 +151,7 @@ impl Arrival {
             source: principal.source.into(),
         };
         self.request.scheme = target.scheme.into();
-        self.request.host = target.host.to_string().into();
+        self.request.host = host_text(&target.host, &self.snapshot);
         self.request.port = target.port;
     }
 
@@ -198,6 +196,7 @@ impl Arrival {
             request_bytes: Arc::clone(request_bytes),
             answered: Answered::default(),
             answered_us: None,
+            _running: self.running.clone(),
             open: true,
         };
         match ledger.decided(event).await {
@@ -288,28 +287,6 @@ impl Arrival {
             tunnel: self.tunnel,
         }
     }
-}
-
-/// What may be kept of a request: no byte of a finding, no query value.
-fn fill(request: &mut RequestRecord, head: &RequestHead, findings: &[Finding], bytes: Option<u64>) {
-    let host = head.target.host.to_string();
-    request.host = masked(&host, &spans_in(findings, &[Place::Host])).into();
-    request.bytes = bytes;
-    request.user_agent = user_agent(head, findings).map(Text::from);
-    let text = masked(
-        &head.path_and_query,
-        &spans_in(findings, &[Place::Path, Place::Query]),
-    );
-    let (path, query) = text
-        .split_once('?')
-        .map_or((text.as_str(), None), |(p, q)| (p, Some(q)));
-    request.path = truncate_chars(path, PATH_CHARS_MAX).into();
-    request.query_keys = query
-        .map(query_keys)
-        .unwrap_or_default()
-        .into_iter()
-        .map(Text::from)
-        .collect();
 }
 
 impl Drop for Arrival {
@@ -438,88 +415,10 @@ fn agent_text(principal: &Principal, snapshot: &Snapshot) -> Option<Text> {
     }
 }
 
-fn spans_in(findings: &[Finding], places: &[Place]) -> Vec<Range<usize>> {
-    findings
-        .iter()
-        .filter(|finding| places.contains(&finding.location.place))
-        .map(|finding| finding.span.clone())
-        .collect()
-}
-
-/// `text` without the bytes of `spans`, whatever their order and overlap.
-fn masked(text: &str, spans: &[Range<usize>]) -> String {
-    if spans.is_empty() {
-        return text.to_owned();
-    }
-    let hidden = |at: usize| spans.iter().any(|span| span.contains(&at));
-    let mut kept = String::with_capacity(text.len());
-    let mut hiding = false;
-    for (at, char) in text.char_indices() {
-        let hide = (at..at + char.len_utf8()).any(hidden);
-        if hide && !hiding {
-            kept.push_str(MASK);
-        } else if !hide {
-            kept.push(char);
-        }
-        hiding = hide;
-    }
-    kept
-}
-
-fn user_agent(head: &RequestHead, findings: &[Finding]) -> Option<String> {
-    let value = head.headers.get(USER_AGENT)?;
-    let text = String::from_utf8_lossy(value.as_bytes());
-    let own: Vec<Range<usize>> = findings
-        .iter()
-        .filter(|finding| finding.location.name.as_deref() == Some(USER_AGENT.as_str()))
-        .map(|finding| finding.span.clone())
-        .collect();
-    Some(truncate_chars(&masked(&text, &own), USER_AGENT_CHARS_MAX))
-}
-
-fn query_keys(query: &str) -> Vec<String> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .take(QUERY_KEYS_MAX)
-        .map(|pair| safe_name(pair.split('=').next().unwrap_or(pair)).to_owned())
-        .collect()
-}
-
-/// Methods are tokens of any length; only those that look like one are kept.
-fn method_text(method: &str) -> String {
-    let plain = method.len() <= METHOD_CHARS_MAX
-        && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-    if plain {
-        method.to_owned()
-    } else {
-        "*".to_owned()
-    }
-}
-
 const fn version_of(version: Version) -> HttpVersion {
     match version {
         Version::HTTP_10 => HttpVersion::Http10,
         Version::HTTP_2 => HttpVersion::Http2,
         _ => HttpVersion::Http11,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn findings_are_cut_out_whatever_their_overlap() {
-        assert_eq!(masked("/a/SECRET/b?k=v", &[3..9]), "/a/•••/b?k=v");
-        assert_eq!(masked("abcdef", &[1..3, 2..5]), "a•••f");
-        assert_eq!(masked("äöü", &[2..3]), "ä•••ü");
-        assert_eq!(masked("abc", &[0..99]), "•••");
-    }
-
-    #[test]
-    fn query_values_are_never_kept() {
-        assert_eq!(query_keys("q=secret&page=2&&x"), ["q", "page", "x"]);
-        assert_eq!(query_keys("AKIA1234567890ABCDEF=1"), ["*"]);
     }
 }

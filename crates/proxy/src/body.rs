@@ -1,6 +1,8 @@
 //! Bodies: a request's is held until it is judged; a response's flows and is counted.
 
+use std::error::Error as _;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,8 +60,10 @@ pub(crate) enum RelayError {
 pub(crate) enum HoldError {
     /// More than can be judged.
     TooLarge,
-    /// The client left or sent something that is no body.
-    Client,
+    /// The client left.
+    Gone,
+    /// What the client sent is no body.
+    Malformed,
     /// The client was too slow.
     Timeout,
 }
@@ -75,7 +79,7 @@ pub(crate) async fn hold(mut body: Incoming, inspection: &mut Inspection) -> Res
     }
     let feeding = async {
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| HoldError::Client)?;
+            let frame = frame.map_err(|error| hold_error(&error))?;
             if let Some(chunk) = frame.data_ref()
                 && inspection.push(chunk) == Progress::TooLarge
             {
@@ -87,6 +91,24 @@ pub(crate) async fn hold(mut body: Incoming, inspection: &mut Inspection) -> Res
     tokio::time::timeout(HOLD_TIME_MAX, feeding)
         .await
         .unwrap_or(Err(HoldError::Timeout))
+}
+
+/// A body that breaks the framing is malformed; one that just ends has lost its client.
+fn hold_error(error: &hyper::Error) -> HoldError {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    let malformed = cause.is_some_and(|cause| {
+        matches!(
+            cause.kind(),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+        )
+    });
+    if malformed || error.is_parse() {
+        HoldError::Malformed
+    } else {
+        HoldError::Gone
+    }
 }
 
 // === impl RequestBody ===

@@ -22,8 +22,9 @@ use tokio::net::TcpStream;
 use crate::account::Arrival;
 use crate::body::ResponseBody;
 use crate::context::Context;
-use crate::exchange::{self, Life, Via};
+use crate::exchange;
 use crate::tunnel;
+use crate::via::{Life, Via};
 
 /// A stream with bytes in front that were read too early.
 pub(crate) struct Prefixed<S> {
@@ -61,7 +62,10 @@ pub(crate) async fn serve(stream: TcpStream, client: SocketAddr, cx: Arc<Context
         ended = connection.as_mut() => ended,
         () = life.stopped() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = life.idle() => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {
@@ -95,7 +99,10 @@ where
         ended = connection.as_mut() => ended,
         () = life.stopped() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = life.idle() => Ok(()),
+            }
         }
     };
     match ended {
@@ -131,7 +138,10 @@ where
         ended = connection.as_mut() => ended,
         () = life.stopped() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = life.idle() => Ok(()),
+            }
         }
     };
     match ended {

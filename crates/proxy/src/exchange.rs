@@ -1,54 +1,21 @@
 //! One HTTP exchange, top to bottom: identity, policy, rate, scan, record, upstream, answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Version, request};
-use hyper::body::{Body, Incoming};
-use oktsec_inspect::{Begin, Inspection, Snapshot};
-use oktsec_limit::{Admit, LimitKey};
-use oktsec_model::{
-    Action, Decision, ExchangeId, HttpVersion, Principal, Reason, RequestHead, Scheme, Target,
-    Timestamp,
-};
-
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request, Response, Version, request};
+use hyper::body::Incoming;
+use oktsec_model::{Decision, ExchangeId, HttpVersion, Reason, RequestHead, Timestamp};
 
 use crate::account::{Answered, Arrival, Timing};
-use crate::body::{HoldError, RequestBody, ResponseBody, hold};
+use crate::body::ResponseBody;
 use crate::context::{Context, State};
 use crate::headers::{strip_request, strip_response};
-use crate::identify::Claims;
+use crate::judge::{Judgement, judge};
 use crate::respond::{Dialect, LimitState, Refusal, content_detail, detail, http_status};
 use crate::strict::{self, Malformed};
-
-/// How a request reached us.
-#[derive(Clone)]
-pub(crate) struct Via {
-    pub(crate) client: SocketAddr,
-    /// The tunnel it came through, if one.
-    pub(crate) tunnel: Option<Arc<Tunnel>>,
-    pub(crate) life: Arc<Life>,
-}
-
-/// What ties everything that came over one connection to the listener.
-pub(crate) struct Life {
-    /// Told when the gateway stops.
-    pub(crate) stop: watch::Receiver<bool>,
-    /// Kept until the last tunnel of the connection has ended.
-    pub(crate) _permit: OwnedSemaphorePermit,
-}
-
-/// A tunnel that was opened for inspection.
-pub(crate) struct Tunnel {
-    pub(crate) id: ExchangeId,
-    pub(crate) target: Target,
-    pub(crate) claims: Claims,
-    /// Requests that came through it.
-    pub(crate) exchanges: AtomicU64,
-}
+use crate::via::Via;
 
 /// A refusal on its way to becoming a response.
 pub(crate) struct Refused {
@@ -57,15 +24,6 @@ pub(crate) struct Refused {
     pub(crate) detail: Option<String>,
     pub(crate) limit: Option<LimitState>,
     pub(crate) timing: Timing,
-}
-
-/// A judged request: what was decided, and the body that may leave.
-struct Judgement {
-    decision: Decision,
-    body: RequestBody,
-    /// Body bytes; shared with a body that is still flowing.
-    bytes: Arc<AtomicU64>,
-    timing: Timing,
 }
 
 /// Carries one request. Whatever happens, there is one answer and one row.
@@ -107,6 +65,7 @@ fn read_head(
     strict::check_message(&parts)?;
     let (target, path_and_query) = match &via.tunnel {
         None => strict::absolute_target(&parts)?,
+        Some(_) if parts.method == Method::CONNECT => return Err(Malformed::Method),
         Some(tunnel) => strict::inner_target(&parts, tunnel.target.scheme)?,
     };
     let inherited = via
@@ -138,189 +97,6 @@ fn read_head(
         headers,
         version,
     })
-}
-
-/// Policy, rate, scan, in this order: what the policy refuses uses no quota, what the rate refuses
-/// is not scanned.
-async fn judge(
-    body: Incoming,
-    head: &Arc<RequestHead>,
-    via: &Via,
-    state: &State,
-    cx: &Context,
-) -> Result<Judgement, Box<Refused>> {
-    let began = cx.clock.monotonic_us();
-    let admitted = state
-        .snapshot
-        .admit(&head.principal, &head.target, &head.method);
-    let decided = cx.clock.monotonic_us();
-    let policy_us = decided - began;
-    judge_admitted(body, head, via, state, cx, admitted)
-        .await
-        .map_or_else(
-            |mut refused| {
-                let scan_us = cx.clock.monotonic_us() - decided;
-                refused.timing = Timing { policy_us, scan_us };
-                Err(refused)
-            },
-            |mut judgement| {
-                judgement.timing.policy_us = policy_us;
-                Ok(judgement)
-            },
-        )
-}
-
-async fn judge_admitted(
-    body: Incoming,
-    head: &Arc<RequestHead>,
-    via: &Via,
-    state: &State,
-    cx: &Context,
-    admitted: Decision,
-) -> Result<Judgement, Box<Refused>> {
-    let snapshot = &state.snapshot;
-    if admitted.action == Action::Block {
-        return Err(Refused::boxed(snapshot.with_head_findings(head, admitted)));
-    }
-    if via
-        .tunnel
-        .as_ref()
-        .is_some_and(|tunnel| !same_authority(&tunnel.target, &head.target))
-    {
-        let decision = Decision {
-            reason: Reason::HostMismatch,
-            action: Action::Block,
-            ..admitted
-        };
-        return Err(Refused::boxed(snapshot.with_head_findings(head, decision)));
-    }
-    if let Err(mut refused) = admit_rate(&head.principal, &admitted, snapshot, cx) {
-        refused.decision = snapshot.with_head_findings(head, refused.decision);
-        return Err(refused);
-    }
-
-    let inspection = match Inspection::begin(snapshot, head, admitted) {
-        Begin::Decided(decision) => return Err(Refused::boxed(decision)),
-        Begin::NeedBody(inspection) => inspection,
-        Begin::Unscanned(decision) => {
-            let bytes = Arc::new(AtomicU64::new(0));
-            let body = RequestBody::Streamed(body, Arc::clone(&bytes));
-            return Ok(Judgement {
-                decision,
-                body,
-                bytes,
-                timing: Timing::default(),
-            });
-        }
-    };
-    scan(body, inspection, snapshot, cx).await
-}
-
-fn same_authority(tunnel: &Target, request: &Target) -> bool {
-    tunnel.host == request.host && tunnel.port == request.port
-}
-
-/// Takes one request off the caller's quota.
-pub(crate) fn admit_rate(
-    principal: &Principal,
-    admitted: &Decision,
-    snapshot: &Snapshot,
-    cx: &Context,
-) -> Result<(), Box<Refused>> {
-    let Some(quota) = snapshot.quota(principal) else {
-        return Ok(());
-    };
-    let key = match snapshot.policies().configured(principal) {
-        Some(agent) => LimitKey::Agent(agent.clone()),
-        None => LimitKey::Anonymous,
-    };
-    match cx.limiter.admit(&key, quota, cx.clock.monotonic_us()) {
-        Admit::Granted { .. } => Ok(()),
-        Admit::Refused {
-            retry_after_us,
-            used,
-        } => {
-            let reason = Reason::RateLimited;
-            let decision = Decision {
-                action: Action::Block,
-                reason,
-                ..admitted.clone()
-            };
-            let mut refused = Refused::boxed(decision);
-            refused.limit = Some(LimitState {
-                requests_max: quota.requests_max,
-                window_s: quota.window_s,
-                used,
-                retry_after_s: retry_after_us.div_ceil(1_000_000).max(1),
-            });
-            Err(refused)
-        }
-    }
-}
-
-/// Holds the body and judges the whole request.
-async fn scan(
-    body: Incoming,
-    mut inspection: Inspection,
-    snapshot: &Snapshot,
-    cx: &Context,
-) -> Result<Judgement, Box<Refused>> {
-    /// Larger bodies are scanned off the threads that move bytes.
-    const INLINE_BYTES_MAX: usize = 64 * 1024;
-    let limit = snapshot.body_bytes_max();
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        return Err(too_large(inspection, Some(announced), limit));
-    }
-    let likely = body
-        .size_hint()
-        .upper()
-        .map_or(limit, |upper| usize::try_from(upper).unwrap_or(limit));
-    let kib = u32::try_from(likely.min(limit).div_ceil(1024)).unwrap_or(u32::MAX);
-    let Ok(_held) = cx.held_kib.try_acquire_many(kib) else {
-        return Err(Refused::boxed(Decision::block(Reason::Overloaded)));
-    };
-    match hold(body, &mut inspection).await {
-        Ok(()) => {}
-        Err(HoldError::TooLarge) => return Err(too_large(inspection, None, limit)),
-        Err(HoldError::Client) => return Err(Refused::boxed(Decision::block(Reason::ClientGone))),
-        Err(HoldError::Timeout) => {
-            return Err(Refused::boxed(Decision::block(Reason::ClientTimeout)));
-        }
-    }
-    let began = cx.clock.monotonic_us();
-    let judged = if inspection.body_bytes() <= INLINE_BYTES_MAX {
-        inspection.finish()
-    } else {
-        match tokio::task::spawn_blocking(move || inspection.finish()).await {
-            Ok(judged) => judged,
-            Err(_) => return Err(Refused::boxed(Decision::block(Reason::ScanError))),
-        }
-    };
-    let timing = Timing {
-        policy_us: 0,
-        scan_us: cx.clock.monotonic_us() - began,
-    };
-    if judged.decision.action == Action::Block {
-        return Err(Refused::boxed(judged.decision));
-    }
-    let bytes = Arc::new(AtomicU64::new(judged.body.len() as u64));
-    Ok(Judgement {
-        decision: judged.decision,
-        body: RequestBody::held(judged.body),
-        bytes,
-        timing,
-    })
-}
-
-fn too_large(inspection: Inspection, announced: Option<u64>, limit: usize) -> Box<Refused> {
-    let size = announced.map_or_else(|| format!("more than {limit}"), |bytes| bytes.to_string());
-    let decision = inspection.too_large();
-    let mut refused = Refused::boxed(decision);
-    refused.detail = Some(format!(
-        "The body is {size} bytes; up to {limit} can be inspected."
-    ));
-    refused
 }
 
 /// Records the decision, sends, and relays the answer.
@@ -501,17 +277,6 @@ fn limit_detail(agent: Option<&oktsec_model::AgentName>, limit: LimitState) -> S
     )
 }
 
-// === impl Life ===
-
-impl Life {
-    /// Returns when the gateway stops.
-    pub(crate) async fn stopped(&self) {
-        let mut stop = self.stop.clone();
-        // A sender that is gone has stopped too.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
-}
-
 // === impl Refused ===
 
 impl Refused {
@@ -539,10 +304,4 @@ fn join_cookies(headers: &mut http::HeaderMap) {
     {
         headers.insert(COOKIE, joined);
     }
-    debug_assert!(!headers.contains_key(HOST), "stripped before");
-}
-
-/// The scheme that a tunnel's requests have.
-pub(crate) const fn tunnel_scheme(tls: bool) -> Scheme {
-    if tls { Scheme::Https } else { Scheme::Http }
 }

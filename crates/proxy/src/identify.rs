@@ -172,7 +172,8 @@ mod tests {
     fn a_claim_is_believed_only_where_it_may_be_made() {
         let named = |name: &str| Caller::Named(AgentName::parse(name).unwrap());
         let basic = format!("Basic {}", STANDARD.encode("coder:x"));
-        let cases: &[(&str, &[(&'static str, &str)], Caller)] = &[
+        type Fields<'a> = &'a [(&'static str, &'a str)];
+        let cases: &[(&str, Fields<'_>, Caller)] = &[
             ("127.0.0.1", &[("x-oktsec-agent", "coder")], named("coder")),
             (
                 "127.0.0.1",

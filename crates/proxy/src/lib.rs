@@ -12,7 +12,9 @@ mod context;
 mod exchange;
 mod headers;
 mod identify;
+mod judge;
 pub mod listener;
+mod mask;
 mod pool;
 mod resolve;
 mod respond;
@@ -20,6 +22,7 @@ mod strict;
 mod tls;
 mod tunnel;
 mod upstream;
+mod via;
 
 pub use context::{Context, Parts, Settings, State};
 pub use identify::IdentitySettings;

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::connection;
 use crate::context::Context;
-use crate::exchange::Life;
+use crate::via::Life;
 
 /// Connections at once, over all listeners of one gateway.
 const CONNECTIONS_MAX: u32 = 4096;
@@ -88,10 +88,7 @@ async fn accept(
                 backoff = Duration::from_millis(5);
                 // Without it small messages wait for acknowledgements (40 ms and more).
                 let _ = stream.set_nodelay(true);
-                let life = Life {
-                    stop: stop.clone(),
-                    _permit: permit,
-                };
+                let life = Life::new(stop.clone(), permit);
                 tokio::spawn(connection::serve(stream, client, Arc::clone(&cx), life));
             }
             Err(error) => {

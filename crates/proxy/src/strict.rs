@@ -75,13 +75,20 @@ pub(crate) fn check_message(parts: &request::Parts) -> Result<(), Malformed> {
     if parts.headers.get_all(HOST).iter().count() > 1 {
         return Err(Malformed::Host);
     }
-    if parts.method == Method::TRACE {
+    if parts.method == Method::TRACE || !is_method(parts.method.as_str()) {
         return Err(Malformed::Method);
     }
     if parts.headers.contains_key(UPGRADE) && parts.version != Version::HTTP_2 {
         return Err(Malformed::Upgrade);
     }
     Ok(())
+}
+
+/// Methods are tokens of any length and could carry data; those in use are short words in capitals
+/// (IANA HTTP Method Registry).
+fn is_method(method: &str) -> bool {
+    const BYTES_MAX: usize = 17;
+    method.len() <= BYTES_MAX && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
 }
 
 fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {

@@ -22,10 +22,12 @@ use crate::account::Arrival;
 use crate::body::ResponseBody;
 use crate::connection::{Prefixed, serve_h1, serve_h2};
 use crate::context::{Context, State};
-use crate::exchange::{Refused, Tunnel, Via, admit_rate, refuse, tunnel_scheme};
+use crate::exchange::{Refused, refuse};
 use crate::identify::Claims;
+use crate::judge::admit_rate;
 use crate::respond::Dialect;
 use crate::strict::{self, Malformed};
+use crate::via::{Tunnel, Via};
 
 /// A client may take this long for its first byte, and for its handshake.
 const SNIFF_TIME_MAX: Duration = Duration::from_secs(10);
@@ -57,7 +59,7 @@ pub(crate) async fn connect(
     if !state.snapshot.intercepts(&target) {
         return blind(arrival, principal, target, decision, upgrade, state, cx).await;
     }
-    if decision.action == Action::Block && !answers_inside(&target, &via, &cx) {
+    if decision.action == Action::Block && !answers_inside(&decision, &target, &via, &cx) {
         return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
     }
     let open = arrival.tunnel_opened(Inspection::Tls).await;
@@ -91,11 +93,16 @@ fn connect_target(parts: &request::Parts) -> Result<Target, Malformed> {
     Target::parse_authority(authority.as_str(), Scheme::Https).map_err(Malformed::Target)
 }
 
-/// Whether a refusal can be read inside the tunnel: the client speaks first (TLS ports), and did
-/// not lately reject our certificates.
-fn answers_inside(target: &Target, via: &Via, cx: &Context) -> bool {
-    let tls_port = target.port % 1000 == 443;
-    tls_port && !cx.distrust.knows(via.client.ip())
+/// Whether a refusal can be read inside the tunnel: the client speaks first (HTTP and TLS ports),
+/// and did not lately reject our certificates. A caller without a name may give it inside.
+fn answers_inside(decision: &Decision, target: &Target, via: &Via, cx: &Context) -> bool {
+    const HTTP_PORT: u16 = 80;
+    const TLS_PORT_ENDING: u16 = 443;
+    if decision.reason == Reason::UnknownAgent {
+        return true;
+    }
+    let speaks_first = target.port == HTTP_PORT || target.port % 1000 == TLS_PORT_ENDING;
+    speaks_first && !cx.distrust.knows(via.client.ip())
 }
 
 /// A tunnel that nobody looks into: judged by host, limited, recorded, dialled, spliced.
@@ -187,7 +194,11 @@ async fn inspect(upgrade: OnUpgrade, tunnel: &Arc<Tunnel>, via: Via, cx: &Arc<Co
         return Reason::ProtocolBlocked;
     };
     let mut stream = Prefixed::new(read_buf, io.into_inner());
-    let first = match tokio::time::timeout(SNIFF_TIME_MAX, stream.peek()).await {
+    let sniffed = tokio::select! {
+        sniffed = tokio::time::timeout(SNIFF_TIME_MAX, stream.peek()) => sniffed,
+        () = via.life.stopped() => return Reason::ClientGone,
+    };
+    let first = match sniffed {
         Ok(Ok(Some(first))) => first,
         Ok(Ok(None) | Err(_)) => return Reason::ClientGone,
         Err(_) => return Reason::ClientTimeout,
@@ -200,7 +211,7 @@ async fn inspect(upgrade: OnUpgrade, tunnel: &Arc<Tunnel>, via: Via, cx: &Arc<Co
             let plain = Tunnel {
                 id: tunnel.id,
                 target: Target {
-                    scheme: tunnel_scheme(false),
+                    scheme: Scheme::Http,
                     ..tunnel.target.clone()
                 },
                 claims: tunnel.claims.clone(),
