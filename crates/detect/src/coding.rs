@@ -119,10 +119,15 @@ impl Coding {
             Self::Brotli => read_up_to(brotli::Decompressor::new(bytes, 4096), max),
             Self::Deflate => {
                 // "deflate" means the zlib format, but raw deflate is sent as well.
-                match read_up_to(flate2::read::ZlibDecoder::new(bytes), max) {
+                let mut zlib = flate2::read::ZlibDecoder::new(bytes);
+                let result = read_up_to(&mut zlib, max);
+                let used = usize::try_from(zlib.total_in()).unwrap_or(usize::MAX);
+                match result {
                     (out, Some(InflateError::Corrupt)) if out.is_empty() => {
                         read_up_to(flate2::read::DeflateDecoder::new(bytes), max)
                     }
+                    // What follows would be seen by nobody but a reader who knows.
+                    (out, None) if used < bytes.len() => (out, Some(InflateError::Corrupt)),
                     result => result,
                 }
             }

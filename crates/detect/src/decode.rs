@@ -37,7 +37,9 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Vec<Child> {
     }
     children.extend(percent(view.bytes));
     children.extend(zeros_removed(view.bytes));
-    children.extend(inflated(view.bytes, budget));
+    if view.shape != Shape::Coded {
+        children.extend(inflated(view.bytes, budget));
+    }
     children
 }
 

@@ -9,7 +9,6 @@ use oktsec_model::{Finding, Host, RequestHead, safe_name};
 use crate::coding::{self, Coding};
 use crate::fingerprint::FingerprintKey;
 use crate::rule::{Rule, RuleError};
-use crate::runs;
 use crate::scanner::Scanner;
 use crate::segment::{self, Origin};
 use crate::view::{Map, Shape, View};
@@ -175,12 +174,12 @@ impl Detector {
                     ..View::root(&decoded)
                 };
                 walk.visit_body(&view, headers);
-                // A receiver that ignores the header sees the body as it came.
-                let raw = View {
-                    shape: Shape::Text,
+                // A receiver that ignores the header, or what follows the coded part, sees the body
+                // as it came.
+                walk.visit(&View {
+                    shape: Shape::Coded,
                     ..raw
-                };
-                walk.scan_only(&raw, &runs::find(body));
+                });
             }
         }
     }

@@ -16,25 +16,29 @@ const PARTS_MAX: usize = 1024;
 const BOUNDARY_BYTES_MAX: usize = 200;
 const PART_HEAD_BYTES_MAX: usize = 8 * 1024;
 
-/// The parts of a body, where it has any.
-pub(crate) fn parts(headers: &HeaderMap, body: &[u8]) -> Vec<Child> {
+/// The parts of a body, where it has any, and whether it has more than are looked at.
+pub(crate) fn parts(headers: &HeaderMap, body: &[u8]) -> (Vec<Child>, bool) {
     let Some(delimiter) = delimiter(headers, body) else {
-        return Vec::new();
+        return (Vec::new(), false);
     };
-    let starts: Vec<usize> = memmem::find_iter(body, &delimiter)
+    let mut found = memmem::find_iter(body, &delimiter);
+    let starts: Vec<usize> = found
+        .by_ref()
         .take(PARTS_MAX)
         .map(|at| at + delimiter.len())
         .collect();
+    let has_more = found.next().is_some();
     let ends = starts
         .iter()
         .skip(1)
         .map(|start| start - delimiter.len())
         .chain([body.len()]);
-    starts
+    let children = starts
         .iter()
         .zip(ends)
         .filter_map(|(&start, end)| part(body, start..end))
-        .collect()
+        .collect();
+    (children, has_more)
 }
 
 /// Two hyphens and the boundary, as the type says or as the body begins.
@@ -61,10 +65,18 @@ fn delimiter(headers: &HeaderMap, body: &[u8]) -> Option<Vec<u8>> {
 
 /// The value of a parameter such as `boundary=…` or `name="…"`.
 fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let value = text.split(';').skip(1).find_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
-    })?;
+    // A semicolon between quotes belongs to the value.
+    let mut quoted = false;
+    let value = text
+        .split(|char| {
+            quoted ^= char == '"';
+            char == ';' && !quoted
+        })
+        .skip(1)
+        .find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })?;
     let value = value.trim_matches('"');
     (!value.is_empty()).then_some(value)
 }

@@ -30,6 +30,8 @@ pub(crate) enum Map {
 /// The structure that tells where in a view something lies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Shape {
+    /// Compressed, and already inflated as its header says.
+    Coded,
     Form,
     Json,
     Text,
@@ -71,7 +73,7 @@ impl<'a> View<'a> {
         match self.shape {
             Shape::Form => form::name_at(self.bytes, position),
             Shape::Json => json::path_at(self.bytes, position),
-            Shape::Text => None,
+            Shape::Coded | Shape::Text => None,
         }
     }
 }

@@ -67,8 +67,17 @@ impl<'d> Walk<'d> {
             return;
         }
         self.visit(view);
-        for child in multipart::parts(headers, view.bytes) {
+        self.multipart(view, headers);
+    }
+
+    /// Scans the parts of a multipart body; parts may be multipart themselves.
+    fn multipart(&mut self, view: &View<'_>, headers: &HeaderMap) {
+        let (children, has_more) = multipart::parts(headers, view.bytes);
+        for child in children {
             self.descend(view, child);
+        }
+        if has_more {
+            self.fail(Uninspectable::DecodeBudget);
         }
     }
 
@@ -171,14 +180,22 @@ impl<'d> Walk<'d> {
             return;
         }
         self.decoded_bytes += child.bytes.len();
-        self.visit(&View {
+        let is_part = child
+            .label
+            .as_deref()
+            .is_some_and(|label| label.starts_with("part "));
+        let view = View {
             bytes: &child.bytes,
             parent: Some(parent),
             map: child.map,
             label: child.label,
             shape: child.shape,
             depth: parent.depth + 1,
-        });
+        };
+        self.visit(&view);
+        if is_part {
+            self.multipart(&view, &HeaderMap::new());
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub enum Begin {
 pub enum Progress {
     /// Go on; nothing may be released yet.
     Hold,
-    /// The body exceeds what can be judged; push nothing more and call `too_large`.
+    /// The body exceeds what can be judged; push nothing more and call `refuse`.
     TooLarge,
 }
 
@@ -91,14 +91,14 @@ impl Inspection {
         self.body.len()
     }
 
-    /// Ends a body that is larger than what can be judged: a refusal, whatever the mode, since
-    /// nothing may leave unseen.
+    /// Ends a request whose body cannot be judged, for example because it is too large: a refusal,
+    /// whatever the mode, since nothing may leave unseen. What the head showed is kept.
     #[must_use]
-    pub fn too_large(self) -> Decision {
+    pub fn refuse(&self, reason: Reason) -> Decision {
         let decided = self.decide(&self.head_scan);
         Decision {
             action: Action::Block,
-            reason: Reason::BodyTooLarge,
+            reason,
             ..decided
         }
     }

@@ -7,9 +7,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::Instant;
 
-use http::{HeaderMap, Version, request};
+use http::{Version, request};
 use oktsec_audit::{
     AuditError, Decided, DecidedTiming, Ended, EndedTiming, Entry, FindingRecord, Identity,
     Inspection, Policy, Request as RequestRecord, Text, TunnelClosed, TunnelOpened, Upstream,
@@ -76,7 +76,10 @@ pub(crate) struct Answered {
 pub(crate) struct OpenTunnel {
     cx: Arc<Context>,
     id: ExchangeId,
+    began: Instant,
     recorded: bool,
+    /// Cleared once its end is written.
+    open: bool,
 }
 
 // === impl Arrival ===
@@ -130,12 +133,14 @@ impl Arrival {
         }
     }
 
-    /// A connection that carried no readable request: hyper has answered 400.
-    pub(crate) async fn unreadable(cx: &Arc<Context>, via: &Via) {
+    /// A connection that carried no readable request: hyper has answered 400, or nobody is left to
+    /// answer.
+    pub(crate) async fn unreadable(cx: &Arc<Context>, via: &Via, reason: Reason) {
         let now = cx.clock.now();
         let arrival = Self::blank(cx, cx.clock.id(now), now, via, &cx.state());
-        let refused = Refused::boxed(Decision::block(Reason::BadRequest));
-        arrival.refused(None, *refused).await;
+        arrival
+            .refused(None, *Refused::boxed(Decision::block(reason)))
+            .await;
     }
 
     pub(crate) const fn id(&self) -> ExchangeId {
@@ -208,8 +213,8 @@ impl Arrival {
         }
     }
 
-    /// Writes that a tunnel was opened.
-    pub(crate) async fn tunnel_opened(mut self, inspection: Inspection) -> OpenTunnel {
+    /// Writes that a tunnel was opened; on disk where `sync` asks for it.
+    pub(crate) async fn tunnel_opened(mut self, inspection: Inspection, sync: bool) -> OpenTunnel {
         self.open = false;
         let event = TunnelOpened {
             agent: self.agent.take(),
@@ -222,26 +227,20 @@ impl Arrival {
             reason: Reason::Allowed.into(),
             status: Status::Forwarded.into(),
         };
-        let recorded = self.cx.ledger.tunnel_opened(event).await.is_ok();
-        OpenTunnel {
+        // Before the wait: where it is not waited for to the end, the tunnel is closed all the same.
+        let mut tunnel = OpenTunnel {
             cx: Arc::clone(&self.cx),
             id: self.id,
-            recorded,
-        }
-    }
-
-    /// The head that a refused CONNECT request has, for the answer.
-    pub(crate) fn connect_head(&self, principal: Principal, target: Target) -> RequestHead {
-        RequestHead {
-            id: self.id,
-            at: self.at,
-            principal,
-            target,
-            method: http::Method::CONNECT,
-            path_and_query: String::new(),
-            headers: HeaderMap::new(),
-            version: HttpVersion::Http11,
-        }
+            began: Instant::now(),
+            recorded: false,
+            open: true,
+        };
+        let opened = self.cx.ledger.tunnel_opened(event).await;
+        tunnel.recorded = match opened {
+            Ok(entry) if sync => entry.synced().await.is_ok(),
+            opened => opened.is_ok(),
+        };
+        tunnel
     }
 
     /// The row. Takes the facts; the arrival is spent.
@@ -255,7 +254,8 @@ impl Arrival {
         self.open = false;
         let mut request = std::mem::take(&mut self.request);
         if let Some(head) = head {
-            fill(&mut request, head, &decision.findings, bytes);
+            let scanned = self.snapshot.policies().scan_requests(&head.principal);
+            fill(&mut request, head, &decision.findings, scanned, bytes);
         }
         let snapshot = &self.snapshot;
         let hash = Text::from(&*snapshot.digest);
@@ -383,19 +383,37 @@ impl OpenTunnel {
         self.recorded
     }
 
-    /// The tunnel has ended.
-    pub(crate) fn closed(self, reason: Reason, exchanges: u64, bytes: (u64, u64), took: Duration) {
+    /// The tunnel has ended, having carried so many exchanges, or so many bytes up and down.
+    pub(crate) fn closed(mut self, reason: Reason, exchanges: u64, bytes: (u64, u64)) {
+        self.close(reason, 200, exchanges, bytes);
+    }
+
+    /// The tunnel could not be built.
+    pub(crate) fn failed(mut self, reason: Reason) {
+        self.close(reason, crate::respond::http_status(reason), 0, (0, 0));
+    }
+
+    fn close(&mut self, reason: Reason, http_status: u16, exchanges: u64, bytes: (u64, u64)) {
+        self.open = false;
         self.cx.ledger.tunnel_closed(TunnelClosed {
             at: self.cx.clock.now(),
             bytes_down: bytes.1,
             bytes_up: bytes.0,
-            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            duration_us: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             exchanges,
-            http_status: Some(200),
+            http_status: Some(http_status),
             id: self.id,
             reason: reason.into(),
             status: reason.status().into(),
         });
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        if self.open {
+            self.close(Reason::ClientGone, 200, 0, (0, 0));
+        }
     }
 }
 

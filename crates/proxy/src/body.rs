@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use oktsec_inspect::{Inspection, Progress};
 use oktsec_model::Reason;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use crate::account::OpenExchange;
@@ -29,8 +30,8 @@ enum Inner {
 
 /// The body of a request on its way to the upstream.
 pub(crate) enum RequestBody {
-    /// Held and judged.
-    Held(Full<Bytes>),
+    /// Held and judged; the permit is for the memory.
+    Held(Full<Bytes>, Arc<OwnedSemaphorePermit>),
     /// Not to be scanned: it flows as it comes, and is counted.
     Streamed(Incoming, Arc<AtomicU64>),
 }
@@ -83,6 +84,7 @@ pub(crate) async fn hold(mut body: Incoming, inspection: &mut Inspection) -> Res
             if let Some(chunk) = frame.data_ref()
                 && inspection.push(chunk) == Progress::TooLarge
             {
+                drain(body).await;
                 return Err(HoldError::TooLarge);
             }
         }
@@ -91,6 +93,23 @@ pub(crate) async fn hold(mut body: Incoming, inspection: &mut Inspection) -> Res
     tokio::time::timeout(HOLD_TIME_MAX, feeding)
         .await
         .unwrap_or(Err(HoldError::Timeout))
+}
+
+/// Reads on for a moment and forgets: many clients look at an answer only once they have sent their
+/// body, and a connection closed under them takes the answer with it.
+pub(crate) async fn drain(mut body: Incoming) {
+    const BYTES_MAX: usize = 32 * 1024 * 1024;
+    const TIME_MAX: Duration = Duration::from_secs(3);
+    let draining = async {
+        let mut drained = 0;
+        while drained < BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // What is left after that is cut off.
+    let _ = tokio::time::timeout(TIME_MAX, draining).await;
 }
 
 /// A body that breaks the framing is malformed; one that just ends has lost its client.
@@ -115,14 +134,14 @@ fn hold_error(error: &hyper::Error) -> HoldError {
 
 impl RequestBody {
     /// A judged body.
-    pub(crate) fn held(bytes: Vec<u8>) -> Self {
-        Self::Held(Full::new(Bytes::from(bytes)))
+    pub(crate) fn held(bytes: Vec<u8>, permit: OwnedSemaphorePermit) -> Self {
+        Self::Held(Full::new(Bytes::from(bytes)), Arc::new(permit))
     }
 
     /// The same body once more, unless it has flowed away.
     pub(crate) fn copy(&self) -> Option<Self> {
         match self {
-            Self::Held(full) => Some(Self::Held(full.clone())),
+            Self::Held(full, permit) => Some(Self::Held(full.clone(), Arc::clone(permit))),
             Self::Streamed(..) => None,
         }
     }
@@ -137,7 +156,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            Self::Held(full) => match Pin::new(full).poll_frame(cx) {
+            Self::Held(full, _) => match Pin::new(full).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
                 Poll::Ready(Some(Err(never))) => match never {},
                 Poll::Ready(None) => Poll::Ready(None),
@@ -157,14 +176,14 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Held(full) => full.is_end_stream(),
+            Self::Held(full, _) => full.is_end_stream(),
             Self::Streamed(incoming, _) => incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Held(full) => full.size_hint(),
+            Self::Held(full, _) => full.size_hint(),
             Self::Streamed(incoming, _) => incoming.size_hint(),
         }
     }

@@ -179,7 +179,9 @@ fn h1_builder() -> http1::Builder {
 /// hyper answers what it cannot parse by itself; the row is ours to write.
 async fn record_broken(error: &hyper::Error, via: &Via, cx: &Arc<Context>) {
     if error.is_parse() {
-        Arrival::unreadable(cx, via).await;
+        Arrival::unreadable(cx, via, Reason::BadRequest).await;
+    } else if error.is_incomplete_message() {
+        Arrival::unreadable(cx, via, Reason::ClientGone).await;
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Context {
     pub(crate) authority: Arc<Authority>,
     pub(crate) upstream: Upstream,
     /// Bytes of request bodies that may be held at once, in KiB.
-    pub(crate) held_kib: Semaphore,
+    pub(crate) held_kib: Arc<Semaphore>,
     pub(crate) distrust: Distrust,
     pub(crate) clock: Clock,
     /// The authority's certificate as PEM, for `/ca.pem`.
@@ -98,7 +98,7 @@ impl Context {
             ledger: parts.ledger,
             authority: parts.authority,
             upstream: Upstream::new(parts.upstream_tls),
-            held_kib: Semaphore::new(HELD_KIB_MAX),
+            held_kib: Arc::new(Semaphore::new(HELD_KIB_MAX)),
             distrust: Distrust::default(),
             clock: Clock::new()?,
             ca_pem: parts.ca_pem,

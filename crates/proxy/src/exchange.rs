@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, Version, request};
 use hyper::body::Incoming;
 use oktsec_model::{Decision, ExchangeId, HttpVersion, Reason, RequestHead, Timestamp};
@@ -43,12 +43,14 @@ pub(crate) async fn handle(
     let dialect = Dialect::of(&parts.headers, parts.uri.path());
     let framed =
         parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
+    // A client that waits for our word has sent nothing yet.
+    let expects_continue = parts.headers.contains_key(EXPECT);
     let head = match read_head(parts, &via, &state, id, now) {
         Ok(head) => Arc::new(head),
         Err(malformed) => return refuse_malformed(arrival, malformed, dialect).await,
     };
     arrival.identified(&head.principal, &head.target);
-    match judge(body, &head, &via, &state, &cx).await {
+    match judge(body, expects_continue, &head, &via, &state, &cx).await {
         Ok(judgement) => forward(judgement, arrival, &head, framed, &state, &cx, dialect).await,
         Err(refused) => refuse(arrival, Some(&head), *refused, dialect).await,
     }
@@ -173,7 +175,7 @@ pub(crate) struct FailedExchange {
 }
 
 impl FailedExchange {
-    fn response(&self, head: &RequestHead, dialect: Dialect) -> Response<ResponseBody> {
+    pub(crate) fn response(&self, head: &RequestHead, dialect: Dialect) -> Response<ResponseBody> {
         let host = head.target.host.to_string();
         let refusal = Refusal {
             id: self.id,

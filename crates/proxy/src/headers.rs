@@ -3,15 +3,13 @@
 //! Sources: RFC 9110, section 7.6.1 (Connection), RFC 9113, section 8.2.2.
 
 use http::header::{
-    CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::{HeaderMap, HeaderName};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const AGENT: HeaderName = HeaderName::from_static("x-oktsec-agent");
-const SESSION: HeaderName = HeaderName::from_static("x-oktsec-session");
 /// Ours alone: what an upstream writes there could be taken for our word.
 const OURS: [HeaderName; 4] = [
     HeaderName::from_static("proxy-status"),
@@ -23,25 +21,38 @@ const OURS: [HeaderName; 4] = [
 /// Removes what concerns the hop, and what identifies the agent, from a request.
 pub(crate) fn strip_request(headers: &mut HeaderMap, identity: &HeaderName) {
     strip_hop(headers);
-    for name in [
-        &AGENT,
-        &SESSION,
-        identity,
-        &PROXY_AUTHORIZATION,
-        &HOST,
-        &EXPECT,
-    ] {
+    for name in [identity, &HOST, &EXPECT] {
+        headers.remove(name);
+    }
+    let reserved: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_reserved(name))
+        .cloned()
+        .collect();
+    for name in reserved {
         headers.remove(name);
     }
 }
 
 /// Removes what concerns the hop, and what only we may say, from a response.
 pub(crate) fn strip_response(headers: &mut HeaderMap) {
+    // With both, the length is not that of the message (RFC 9112, section 6.3).
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     strip_hop(headers);
     headers.remove(PROXY_AUTHENTICATE);
     for name in &OURS {
         headers.remove(name);
     }
+}
+
+/// What is said to a proxy or by us, also in the spelling that some servers take for the same
+/// (underscores, CGI).
+fn is_reserved(name: &HeaderName) -> bool {
+    const PREFIXES: [&str; 2] = ["x-oktsec-", "proxy-"];
+    let folded = name.as_str().replace('_', "-");
+    PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
 }
 
 fn strip_hop(headers: &mut HeaderMap) {
@@ -105,6 +116,9 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
             ("accept", "*/*"),
+            ("x-oktsec-token", "t"),
+            ("x_oktsec_agent", "researcher"),
+            ("proxy-foo", "1"),
         ] {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }

@@ -129,16 +129,21 @@ fn text_of(value: &HeaderValue) -> Box<str> {
     String::from_utf8_lossy(bytes.trim_ascii()).into()
 }
 
-/// The user name of Basic credentials (RFC 7617). A value that names no user is no claim.
+/// The user name of Basic credentials (RFC 7617). An empty one is no claim; credentials that name
+/// nobody we could know are a claim that nobody has, so that they agree with no other.
 fn user_of(value: &HeaderValue) -> Option<Box<str>> {
-    let text = value.to_str().ok()?;
-    let (scheme, encoded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > CLAIM_BYTES_MAX {
-        return None;
+    let named = value.to_str().ok().and_then(|text| {
+        let (scheme, encoded) = text.trim().split_once(' ')?;
+        let is_basic = scheme.eq_ignore_ascii_case("basic") && encoded.len() <= CLAIM_BYTES_MAX;
+        let decoded = is_basic.then(|| STANDARD.decode(encoded.trim()).ok())??;
+        let user = decoded.split(|byte| *byte == b':').next()?;
+        Some(String::from_utf8_lossy(user).into_owned())
+    });
+    match named {
+        Some(user) if user.is_empty() => None,
+        Some(user) => Some(user.into()),
+        None => Some("\u{fffd}".into()),
     }
-    let decoded = STANDARD.decode(encoded.trim()).ok()?;
-    let user = decoded.split(|byte| *byte == b':').next()?;
-    (!user.is_empty()).then(|| String::from_utf8_lossy(user).into())
 }
 
 #[cfg(test)]
@@ -202,6 +207,11 @@ mod tests {
                 Caller::Conflicted,
             ),
             ("127.0.0.1", &[("x-oktsec-agent", "a b")], Caller::Malformed),
+            (
+                "127.0.0.1",
+                &[("proxy-authorization", "Bearer coder")],
+                Caller::Malformed,
+            ),
             (
                 "127.0.0.1",
                 &[("x-oktsec-agent", "boxed")],

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use hyper::body::{Body, Incoming};
-use oktsec_inspect::{Begin, Inspection, Snapshot};
+use oktsec_inspect::{Begin, Inspection, Judged, Snapshot};
 use oktsec_limit::{Admit, LimitKey};
 use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::account::Timing;
-use crate::body::{HoldError, RequestBody, hold};
+use crate::body::{HoldError, RequestBody, drain, hold};
 use crate::context::{Context, State};
 use crate::exchange::Refused;
 use crate::respond::LimitState;
@@ -28,6 +29,7 @@ pub(crate) struct Judgement {
 /// is not scanned.
 pub(crate) async fn judge(
     body: Incoming,
+    expects_continue: bool,
     head: &Arc<RequestHead>,
     via: &Via,
     state: &State,
@@ -39,7 +41,7 @@ pub(crate) async fn judge(
         .admit(&head.principal, &head.target, &head.method);
     let decided = cx.clock.monotonic_us();
     let policy_us = decided - began;
-    judge_admitted(body, head, via, state, cx, admitted)
+    judge_admitted(body, expects_continue, head, via, state, cx, admitted)
         .await
         .map_or_else(
             |mut refused| {
@@ -56,6 +58,7 @@ pub(crate) async fn judge(
 
 async fn judge_admitted(
     body: Incoming,
+    expects_continue: bool,
     head: &Arc<RequestHead>,
     via: &Via,
     state: &State,
@@ -97,7 +100,7 @@ async fn judge_admitted(
             });
         }
     };
-    scan(body, inspection, snapshot, cx).await
+    scan(body, inspection, expects_continue, snapshot, cx).await
 }
 
 fn same_authority(tunnel: &Target, request: &Target) -> bool {
@@ -146,47 +149,31 @@ pub(crate) fn admit_rate(
 async fn scan(
     body: Incoming,
     mut inspection: Inspection,
+    expects_continue: bool,
     snapshot: &Snapshot,
     cx: &Context,
 ) -> Result<Judgement, Box<Refused>> {
-    /// Larger bodies are scanned off the threads that move bytes.
-    const INLINE_BYTES_MAX: usize = 64 * 1024;
     let limit = snapshot.body_bytes_max();
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
-        return Err(too_large(inspection, Some(announced), limit));
+        if !expects_continue {
+            drain(body).await;
+        }
+        return Err(too_large(&inspection, Some(announced), limit));
     }
     let likely = body
         .size_hint()
         .upper()
         .map_or(limit, |upper| usize::try_from(upper).unwrap_or(limit));
     let kib = u32::try_from(likely.min(limit).div_ceil(1024)).unwrap_or(u32::MAX);
-    let Ok(_held) = cx.held_kib.try_acquire_many(kib) else {
-        return Err(Refused::boxed(Decision::block(Reason::Overloaded)));
+    let Ok(permit) = Arc::clone(&cx.held_kib).try_acquire_many_owned(kib) else {
+        return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
     };
-    match hold(body, &mut inspection).await {
-        Ok(()) => {}
-        Err(HoldError::TooLarge) => return Err(too_large(inspection, None, limit)),
-        Err(HoldError::Gone) => return Err(Refused::boxed(Decision::block(Reason::ClientGone))),
-        Err(HoldError::Malformed) => {
-            let mut refused = Refused::boxed(Decision::block(Reason::BadRequest));
-            refused.detail =
-                Some("The body does not follow the framing that its head declares.".into());
-            return Err(refused);
-        }
-        Err(HoldError::Timeout) => {
-            return Err(Refused::boxed(Decision::block(Reason::ClientTimeout)));
-        }
+    if let Err(error) = hold(body, &mut inspection).await {
+        return Err(not_held(&inspection, &error, limit));
     }
     let began = cx.clock.monotonic_us();
-    let judged = if inspection.body_bytes() <= INLINE_BYTES_MAX {
-        inspection.finish()
-    } else {
-        match tokio::task::spawn_blocking(move || inspection.finish()).await {
-            Ok(judged) => judged,
-            Err(_) => return Err(Refused::boxed(Decision::block(Reason::ScanError))),
-        }
-    };
+    let (judged, permit) = finish(inspection, permit).await?;
     let timing = Timing {
         policy_us: 0,
         scan_us: cx.clock.monotonic_us() - began,
@@ -195,18 +182,48 @@ async fn scan(
         return Err(Refused::boxed(judged.decision));
     }
     let bytes = Arc::new(AtomicU64::new(judged.body.len() as u64));
+    let body = RequestBody::held(judged.body, permit);
     Ok(Judgement {
         decision: judged.decision,
-        body: RequestBody::held(judged.body),
+        body,
         bytes,
         timing,
     })
 }
 
-fn too_large(inspection: Inspection, announced: Option<u64>, limit: usize) -> Box<Refused> {
+/// Judges; the permit stays with the body, wherever it is.
+async fn finish(
+    inspection: Inspection,
+    permit: OwnedSemaphorePermit,
+) -> Result<(Judged, OwnedSemaphorePermit), Box<Refused>> {
+    /// Larger bodies are scanned off the threads that move bytes.
+    const INLINE_BYTES_MAX: usize = 64 * 1024;
+    if inspection.body_bytes() <= INLINE_BYTES_MAX {
+        return Ok((inspection.finish(), permit));
+    }
+    let unjudged = inspection.refuse(Reason::ScanError);
+    tokio::task::spawn_blocking(move || (inspection.finish(), permit))
+        .await
+        .map_err(|_| Refused::boxed(unjudged))
+}
+
+fn not_held(inspection: &Inspection, error: &HoldError, limit: usize) -> Box<Refused> {
+    match error {
+        HoldError::TooLarge => too_large(inspection, None, limit),
+        HoldError::Gone => Refused::boxed(inspection.refuse(Reason::ClientGone)),
+        HoldError::Timeout => Refused::boxed(inspection.refuse(Reason::ClientTimeout)),
+        HoldError::Malformed => {
+            let mut refused = Refused::boxed(inspection.refuse(Reason::BadRequest));
+            refused.detail =
+                Some("The body does not follow the framing that its head declares.".into());
+            refused
+        }
+    }
+}
+
+fn too_large(inspection: &Inspection, announced: Option<u64>, limit: usize) -> Box<Refused> {
     let size = announced.map_or_else(|| format!("more than {limit}"), |bytes| bytes.to_string());
-    let decision = inspection.too_large();
-    let mut refused = Refused::boxed(decision);
+    let mut refused = Refused::boxed(inspection.refuse(Reason::BodyTooLarge));
     refused.detail = Some(format!(
         "The body is {size} bytes; up to {limit} can be inspected."
     ));

@@ -23,31 +23,46 @@ pub(crate) fn host_text(host: &Host, snapshot: &Snapshot) -> Text {
     .into()
 }
 
-/// What may be kept of a request: no byte of a finding, no query value.
+/// What may be kept of a request: no query value, and of a part in which something was seen, or
+/// which nobody looked at, only what cannot be a secret.
+///
+/// A secret may stand in a path twice, raw and encoded; the finding names one place. So a part with
+/// a finding is not cut at the finding's bytes: every word of it that is not plainly a word goes.
 pub(crate) fn fill(
     request: &mut RequestRecord,
     head: &RequestHead,
     findings: &[Finding],
+    scanned: bool,
     bytes: Option<u64>,
 ) {
-    let host = head.target.host.to_string();
-    request.host = masked(&host, &spans_in(findings, &[Place::Host])).into();
+    let is_target =
+        |finding: &Finding| matches!(finding.location.place, Place::Path | Place::Query);
+    let is_clean = scanned && !findings.iter().any(is_target);
     request.bytes = bytes;
-    request.user_agent = user_agent(head, findings).map(Text::from);
-    let text = masked(
-        &head.path_and_query,
-        &spans_in(findings, &[Place::Path, Place::Query]),
-    );
-    let (path, query) = text
-        .split_once('?')
-        .map_or((text.as_str(), None), |(p, q)| (p, Some(q)));
-    request.path = truncate_chars(path, PATH_CHARS_MAX).into();
-    request.query_keys = query
+    request.user_agent = user_agent(head, findings, scanned).map(Text::from);
+    let path = if is_clean {
+        head.path().to_owned()
+    } else {
+        words_of(head.path())
+    };
+    request.path = truncate_chars(&path, PATH_CHARS_MAX).into();
+    request.query_keys = head
+        .query()
         .map(query_keys)
         .unwrap_or_default()
         .into_iter()
         .map(Text::from)
         .collect();
+}
+
+/// The path with every segment masked that is not plainly a word.
+fn words_of(path: &str) -> String {
+    let shown = |segment: &str| segment.is_empty() || safe_name(segment) == segment;
+    let segments: Vec<&str> = path
+        .split('/')
+        .map(|segment| if shown(segment) { segment } else { MASK })
+        .collect();
+    segments.join("/")
 }
 
 fn spans_in(findings: &[Finding], places: &[Place]) -> Vec<Range<usize>> {
@@ -78,15 +93,16 @@ fn masked(text: &str, spans: &[Range<usize>]) -> String {
     kept
 }
 
-fn user_agent(head: &RequestHead, findings: &[Finding]) -> Option<String> {
+fn user_agent(head: &RequestHead, findings: &[Finding], scanned: bool) -> Option<String> {
     let value = head.headers.get(USER_AGENT)?;
-    let text = String::from_utf8_lossy(value.as_bytes());
-    let own: Vec<Range<usize>> = findings
-        .iter()
-        .filter(|finding| finding.location.name.as_deref() == Some(USER_AGENT.as_str()))
-        .map(|finding| finding.span.clone())
-        .collect();
-    Some(truncate_chars(&masked(&text, &own), USER_AGENT_CHARS_MAX))
+    let is_own = |finding: &Finding| finding.location.name.as_deref() == Some(USER_AGENT.as_str());
+    if !scanned || findings.iter().any(is_own) {
+        return Some(MASK.to_owned());
+    }
+    Some(truncate_chars(
+        &String::from_utf8_lossy(value.as_bytes()),
+        USER_AGENT_CHARS_MAX,
+    ))
 }
 
 fn query_keys(query: &str) -> Vec<String> {
@@ -120,6 +136,13 @@ mod tests {
         assert_eq!(masked("abcdef", &[1..3, 2..5]), "a•••f");
         assert_eq!(once("äöü", 2..3), "ä•••ü");
         assert_eq!(once("abc", 0..99), "•••");
+    }
+
+    #[test]
+    fn of_a_path_with_a_finding_only_words_are_kept() {
+        assert_eq!(words_of("/api/v1/AKIA7QTTIDVZ5ORA1368/x"), "/api/v1/•••/x");
+        assert_eq!(words_of("/u/4111111111111111"), "/u/•••");
+        assert_eq!(words_of("/QUtJQTdRVFRJRFZaNU9SQTEzNjg="), "/•••");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Sources: RFC 9112, sections 3.2 (Host), 6.1 and 6.3 (framing); RFC 9113, section 8.3.1.
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Version, request};
 use oktsec_model::{InvalidTarget, Scheme, Target};
 
@@ -15,6 +15,8 @@ pub(crate) enum Malformed {
     Length,
     /// A method that has no meaning here.
     Method,
+    /// A field that says how the body is to be read stands more than once.
+    Repeated,
     /// The target is not one.
     Target(InvalidTarget),
     /// The request target is neither absolute nor an authority.
@@ -34,7 +36,7 @@ impl Malformed {
     /// The HTTP status of the refusal.
     pub(crate) const fn http_status(self) -> u16 {
         match self {
-            Self::Host | Self::Length | Self::Target(_) | Self::TargetForm => 400,
+            Self::Host | Self::Length | Self::Repeated | Self::Target(_) | Self::TargetForm => 400,
             Self::Method => 405,
             Self::TargetTooLong => 414,
             Self::TransferCoding | Self::Upgrade => 501,
@@ -46,6 +48,7 @@ impl Malformed {
         match self {
             Self::Host => "The request must carry exactly one Host field.".into(),
             Self::Length => "The request declares its length more than once.".into(),
+            Self::Repeated => "The request carries more than one Content-Type field.".into(),
             Self::Method => "This method is not accepted here.".into(),
             Self::Target(error) => format!("The request target is not acceptable: {error}."),
             Self::TargetForm => {
@@ -75,6 +78,9 @@ pub(crate) fn check_message(parts: &request::Parts) -> Result<(), Malformed> {
     if parts.headers.get_all(HOST).iter().count() > 1 {
         return Err(Malformed::Host);
     }
+    if parts.headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+        return Err(Malformed::Repeated);
+    }
     if parts.method == Method::TRACE || !is_method(parts.method.as_str()) {
         return Err(Malformed::Method);
     }
@@ -92,6 +98,10 @@ fn is_method(method: &str) -> bool {
 }
 
 fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {
+    // Servers that pass fields on as variables read these as the framing fields.
+    if headers.contains_key("transfer_encoding") || headers.contains_key("content_length") {
+        return Err(Malformed::Length);
+    }
     let codings = headers.get_all(TRANSFER_ENCODING);
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
     let coded = codings.iter().next().is_some();

@@ -4,27 +4,29 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::{Method, Request, Response, request};
+use http::{HeaderMap, Method, Request, Response, request};
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
+use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use oktsec_audit::Inspection;
-use oktsec_model::{Action, Decision, Host, Principal, Reason, Scheme, Target};
+use oktsec_model::{
+    Action, Decision, ExchangeId, Host, HttpVersion, Principal, Reason, RequestHead, Scheme,
+    Target, Timestamp,
+};
 use rustls::server::Acceptor;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::account::Arrival;
+use crate::account::{Arrival, OpenTunnel};
+use crate::blind::{self, Blind};
 use crate::body::ResponseBody;
 use crate::connection::{Prefixed, serve_h1, serve_h2};
-use crate::context::{Context, State};
-use crate::exchange::{Refused, refuse};
+use crate::context::Context;
+use crate::exchange::{FailedExchange, Refused, refuse};
 use crate::identify::Claims;
-use crate::judge::admit_rate;
 use crate::respond::Dialect;
 use crate::strict::{self, Malformed};
 use crate::via::{Tunnel, Via};
@@ -57,12 +59,23 @@ pub(crate) async fn connect(
     let decision = state.snapshot.admit(&principal, &target, &Method::CONNECT);
 
     if !state.snapshot.intercepts(&target) {
-        return blind(arrival, principal, target, decision, upgrade, state, cx).await;
+        let blind = Blind {
+            arrival,
+            principal,
+            target,
+            decision,
+            upgrade,
+            via,
+        };
+        return blind::connect(blind, &state, &cx).await;
     }
     if decision.action == Action::Block && !answers_inside(&decision, &target, &via, &cx) {
         return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
     }
-    let open = arrival.tunnel_opened(Inspection::Tls).await;
+    let open = arrival.tunnel_opened(Inspection::Tls, false).await;
+    if !open.is_recorded() {
+        return unrecorded(id, &principal, target, open);
+    }
     let tunnel = Arc::new(Tunnel {
         id,
         target,
@@ -74,7 +87,6 @@ pub(crate) async fn connect(
         ..via
     };
     tokio::spawn(async move {
-        let began = Instant::now();
         let reason = inspect(upgrade, &tunnel, via, &cx).await;
         let exchanges = tunnel.exchanges.load(Ordering::Relaxed);
         let reason = if exchanges > 0 {
@@ -82,7 +94,7 @@ pub(crate) async fn connect(
         } else {
             reason
         };
-        open.closed(reason, exchanges, (0, 0), began.elapsed());
+        open.closed(reason, exchanges, (0, 0));
     });
     Response::new(ResponseBody::full(""))
 }
@@ -103,84 +115,6 @@ fn answers_inside(decision: &Decision, target: &Target, via: &Via, cx: &Context)
     }
     let speaks_first = target.port == HTTP_PORT || target.port % 1000 == TLS_PORT_ENDING;
     speaks_first && !cx.distrust.knows(via.client.ip())
-}
-
-/// A tunnel that nobody looks into: judged by host, limited, recorded, dialled, spliced.
-async fn blind(
-    arrival: Arrival,
-    principal: Principal,
-    target: Target,
-    decision: Decision,
-    upgrade: OnUpgrade,
-    state: Arc<State>,
-    cx: Arc<Context>,
-) -> Response<ResponseBody> {
-    if decision.action == Action::Block {
-        return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
-    }
-    if let Err(refused) = admit_rate(&principal, &decision, &state.snapshot, &cx) {
-        return refuse_connect(arrival, &principal, target, refused).await;
-    }
-    let timeouts = state.settings.timeouts;
-    let upstream = match cx.upstream.dial(&target, &state.snapshot, timeouts).await {
-        Ok(upstream) => upstream,
-        Err(error) => {
-            let refused = Refused::boxed(Decision {
-                action: Action::Block,
-                reason: error.reason,
-                ..decision
-            });
-            return refuse_connect(arrival, &principal, target, refused).await;
-        }
-    };
-    let open = arrival.tunnel_opened(Inspection::None).await;
-    if !open.is_recorded() {
-        return Response::new(ResponseBody::full(""));
-    }
-    tokio::spawn(async move {
-        let began = Instant::now();
-        let (reason, bytes) = match upgrade.await {
-            Ok(upgraded) => splice(upgraded, upstream, timeouts.idle).await,
-            Err(_) => (Reason::ClientGone, (0, 0)),
-        };
-        open.closed(reason, 0, bytes, began.elapsed());
-    });
-    Response::new(ResponseBody::full(""))
-}
-
-async fn splice(
-    upgraded: Upgraded,
-    mut upstream: TcpStream,
-    idle: Duration,
-) -> (Reason, (u64, u64)) {
-    let mut client = TokioIo::new(upgraded);
-    let mut bytes = (0, 0);
-    let (mut client_buffer, mut upstream_buffer) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
-    let (mut client_open, mut upstream_open) = (true, true);
-    while client_open || upstream_open {
-        let step = async {
-            tokio::select! {
-                read = client.read(&mut client_buffer), if client_open => {
-                    let count = read?;
-                    client_open = count > 0;
-                    bytes.0 += count as u64;
-                    if client_open { upstream.write_all(client_buffer.get(..count).unwrap_or_default()).await } else { upstream.shutdown().await }
-                }
-                read = upstream.read(&mut upstream_buffer), if upstream_open => {
-                    let count = read?;
-                    upstream_open = count > 0;
-                    bytes.1 += count as u64;
-                    if upstream_open { client.write_all(upstream_buffer.get(..count).unwrap_or_default()).await } else { client.shutdown().await }
-                }
-            }
-        };
-        match tokio::time::timeout(idle, step).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => break,
-            Err(_) => return (Reason::UpstreamTimeout, bytes),
-        }
-    }
-    (Reason::Allowed, bytes)
 }
 
 /// Serves what comes through the tunnel. The answer is what a tunnel without any request inside
@@ -322,6 +256,18 @@ fn handshake_reason(error: &io::Error) -> Reason {
     }
 }
 
+/// Nothing passes without a record, not even what is only opened.
+pub(crate) fn unrecorded(
+    id: ExchangeId,
+    principal: &Principal,
+    target: Target,
+    open: OpenTunnel,
+) -> Response<ResponseBody> {
+    let reason = Reason::AuditUnavailable;
+    open.failed(reason);
+    FailedExchange { id, reason }.response(&connect_head(id, principal, target), Dialect::Problem)
+}
+
 async fn refuse_malformed(arrival: Arrival, malformed: Malformed) -> Response<ResponseBody> {
     let refused = Refused {
         http_status: malformed.http_status(),
@@ -331,12 +277,26 @@ async fn refuse_malformed(arrival: Arrival, malformed: Malformed) -> Response<Re
     refuse(arrival, None, refused, Dialect::Problem).await
 }
 
-async fn refuse_connect(
+pub(crate) async fn refuse_connect(
     arrival: Arrival,
     principal: &Principal,
     target: Target,
     refused: Box<Refused>,
 ) -> Response<ResponseBody> {
-    let head = arrival.connect_head(principal.clone(), target);
+    let head = connect_head(arrival.id(), principal, target);
     refuse(arrival, Some(&head), *refused, Dialect::Problem).await
+}
+
+/// The head that a CONNECT request has, for its answer.
+pub(crate) fn connect_head(id: ExchangeId, principal: &Principal, target: Target) -> RequestHead {
+    RequestHead {
+        id,
+        at: Timestamp::default(),
+        principal: principal.clone(),
+        target,
+        method: Method::CONNECT,
+        path_and_query: String::new(),
+        headers: HeaderMap::new(),
+        version: HttpVersion::Http11,
+    }
 }
