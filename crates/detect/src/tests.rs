@@ -337,3 +337,57 @@ fn check(case: &crate::yaml::Node) {
     assert_eq!(found, expected, "{}", texts("name").concat());
     assert_eq!(scan.uninspectable, None, "{}", texts("name").concat());
 }
+
+#[test]
+fn what_lies_behind_or_inside_a_coding_is_seen() {
+    let text = format!("k {KEY}\n");
+    let encoded = STANDARD.encode(&text);
+    let zlib = {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(b"hello").unwrap();
+        encoder.finish().unwrap()
+    };
+    let tail = [gzip(text.as_bytes()), b"\n".to_vec()].concat();
+    let cut = gzip(text.as_bytes());
+    assert!(finds_key(&tail), "gzip with something behind it");
+    assert!(finds_key(&cut[..cut.len() - 8]), "gzip without its end");
+    for (coding, body) in [
+        ("br", [b"\x06\n".as_slice(), encoded.as_bytes()].concat()),
+        ("deflate", [zlib, encoded.into_bytes()].concat()),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-encoding", coding.parse().unwrap());
+        let scan = detector().scan_body(&headers, &body);
+        let refused = has(&scan, "aws-access-key-id") || scan.uninspectable.is_some();
+        assert!(refused, "{coding}");
+    }
+}
+
+#[test]
+fn parts_are_undone_wherever_they_stand() {
+    let quoted: String = KEY.bytes().map(|byte| format!("={byte:02X}")).collect();
+    let part = |boundary: &str| {
+        format!("--{boundary}\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}\r\n")
+    };
+    let nested = format!(
+        "--A\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n{}--B--\r\n--A--\r\n",
+        part("B")
+    );
+    let many = "--A\r\n\r\nx\r\n".repeat(1100) + &part("A");
+    let cases = [
+        ("multipart/form-data; boundary=A", part("A")),
+        (
+            "multipart/form-data; x=\"; boundary=Z\"; boundary=A",
+            part("A"),
+        ),
+        ("multipart/mixed; boundary=A", nested),
+        ("multipart/form-data; boundary=A", many),
+    ];
+    for (kind, body) in cases {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", kind.parse().unwrap());
+        let scan = detector().scan_body(&headers, body.as_bytes());
+        let refused = has(&scan, "aws-access-key-id") || scan.uninspectable.is_some();
+        assert!(refused, "{kind} of {} bytes", body.len());
+    }
+}
