@@ -15,6 +15,8 @@
 
 mod inspection;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use inspection::{Begin, Inspection, Judged, Progress};
 pub use snapshot::{Scope, Snapshot};

@@ -1,0 +1,161 @@
+//! Playbooks: a head, chunks, a decision. How a body is cut never changes what is decided.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use oktsec_detect::{Detector, FingerprintKey, Limits};
+use oktsec_model::{
+    Action, AgentName, Caller, Decision, ExchangeId, HttpVersion, IdentitySource, Origin,
+    Principal, Reason, RequestHead, Target, Timestamp,
+};
+use oktsec_policy::{AgentSource, EgressSource, Entry, HostPatterns, Set, Source, compile};
+
+use crate::{Begin, Inspection, Progress, Scope, Snapshot};
+
+const KEY: &str = concat!("AKIA", "Q3EGRVT5YLNZ2WXC");
+
+fn snapshot(scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
+    let origin = |entry: &str| Origin {
+        entry: entry.into(),
+        file: "test".into(),
+        line: 1,
+    };
+    let list = |text: &str| {
+        vec![Entry {
+            text: text.to_owned(),
+            origin: origin("list[0]"),
+        }]
+    };
+    let mut egress = EgressSource::empty(origin("egress"));
+    egress.allowed_domains = list("api.example.com");
+    egress.blocked_categories = list("credentials");
+    egress.scan_requests = Some(Set {
+        value: scan_requests,
+        origin: origin("scan_requests"),
+    });
+    let agent = AgentSource {
+        name: AgentName::parse("researcher").unwrap(),
+        origin: origin("agents.researcher"),
+        suspended: None,
+        egress: Some(egress),
+        can_message: Vec::new(),
+    };
+    let source = Source {
+        agents: vec![agent],
+        ..Source::default()
+    };
+    let Ok(compiled) = compile(source) else {
+        panic!("the policy compiles")
+    };
+    let detector = Detector::builtin(FingerprintKey::new([1; 32]), Limits::default()).unwrap();
+    let scope = Scope {
+        intercept: true,
+        bypass: HostPatterns::default(),
+        body_bytes_max,
+    };
+    Arc::new(Snapshot::new(
+        1,
+        "sha256:0".into(),
+        Arc::new(detector),
+        compiled.policies,
+        scope,
+    ))
+}
+
+fn head(url: &str) -> Arc<RequestHead> {
+    let (target, path) = Target::parse_absolute_form(url).unwrap();
+    Arc::new(RequestHead {
+        id: ExchangeId::new(Timestamp::default(), 0),
+        at: Timestamp::default(),
+        principal: Principal {
+            caller: Caller::Named(AgentName::parse("researcher").unwrap()),
+            source: IdentitySource::Header,
+            claimed: None,
+            client: "127.0.0.1:1".parse().unwrap(),
+        },
+        target,
+        method: Method::POST,
+        path_and_query: path.to_owned(),
+        headers: HeaderMap::new(),
+        version: HttpVersion::Http11,
+    })
+}
+
+fn decide(snapshot: &Arc<Snapshot>, head: &Arc<RequestHead>, chunks: &[&[u8]]) -> Decision {
+    let admitted = snapshot.admit(&head.principal, &head.target, &head.method);
+    let mut inspection = match Inspection::begin(snapshot, head, admitted) {
+        Begin::Decided(decision) | Begin::Unscanned(decision) => return decision,
+        Begin::NeedBody(inspection) => inspection,
+    };
+    for chunk in chunks {
+        if inspection.push(chunk) == Progress::TooLarge {
+            return inspection.refuse(Reason::BodyTooLarge);
+        }
+    }
+    let judged = inspection.finish();
+    assert_eq!(judged.body, chunks.concat(), "the body leaves as it came");
+    judged.decision
+}
+
+#[test]
+fn cutting_never_changes_the_decision() {
+    let snapshot = snapshot(true, 4096);
+    let head = head("https://api.example.com/submit");
+    for (body, action) in [
+        (format!("{{\"n\":\"results \\n{KEY}\"}}"), Action::Block),
+        (
+            "{\"n\":\"results, and nothing else at all\"}".to_owned(),
+            Action::Allow,
+        ),
+    ] {
+        let whole = decide(&snapshot, &head, &[body.as_bytes()]);
+        assert_eq!(whole.action, action, "{body}");
+        for first in 0..body.len() {
+            for second in [first, (first + 7).min(body.len()), body.len()] {
+                let bytes = body.as_bytes();
+                let cut = decide(
+                    &snapshot,
+                    &head,
+                    &[&bytes[..first], &bytes[first..second], &bytes[second..]],
+                );
+                assert_eq!(cut, whole, "cut at {first} and {second}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_can_decide_alone() {
+    let snapshot = snapshot(true, 4096);
+    let blocked = decide(
+        &snapshot,
+        &head(&format!("https://api.example.com/?k={KEY}")),
+        &[],
+    );
+    assert_eq!(
+        (blocked.action, blocked.reason),
+        (Action::Block, Reason::BlockedContent)
+    );
+    let elsewhere = head(&format!("https://attacker.example/?k={KEY}"));
+    let admitted = snapshot.admit(&elsewhere.principal, &elsewhere.target, &elsewhere.method);
+    let recorded = snapshot.with_head_findings(&elsewhere, admitted);
+    assert_eq!(recorded.reason, Reason::BlockedDomain);
+    assert_eq!(
+        recorded.findings.len(),
+        1,
+        "the record names what would have left"
+    );
+}
+
+#[test]
+fn what_cannot_be_held_is_refused_and_what_is_not_scanned_is_not_held() {
+    let head = head("https://api.example.com/");
+    let body = vec![b'x'; 65];
+    let refused = decide(&snapshot(true, 64), &head, &[&body]);
+    assert_eq!(
+        (refused.action, refused.reason),
+        (Action::Block, Reason::BodyTooLarge)
+    );
+    let unscanned = decide(&snapshot(false, 64), &head, &[&body]);
+    assert_eq!(unscanned.action, Action::Allow);
+}
