@@ -318,11 +318,32 @@ fn banner(loaded: &Loaded, gateway: &Gateway) -> String {
     ));
     let agents: Vec<&str> = loaded.policies.agents().map(AgentName::as_str).collect();
     text.push_str(&format_row("agents", &agents.join("  ")));
+    let oktsec = invocation();
+    let lines = [
+        format!("eval \"$({oktsec} env)\""),
+        "curl -H \"X-Oktsec-Agent: researcher\" https://api.github.com/repos".to_owned(),
+        format!("{oktsec} logs --agent researcher --status blocked"),
+    ];
     text.push_str("\nTry it, in another terminal:\n");
-    text.push_str("  eval \"$(oktsec env)\"\n");
-    text.push_str("  curl -H \"X-Oktsec-Agent: researcher\" https://api.github.com/repos\n");
-    text.push_str("  oktsec logs --agent researcher --status blocked\n");
+    for line in lines {
+        text.push_str(&format_line(&line));
+    }
     text
+}
+
+/// How to call this program from anywhere: by its name where the `PATH` knows it, else by its place.
+fn invocation() -> String {
+    const NAME: &str = "oktsec";
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_known = std::env::split_paths(&path).any(|dir| dir.join(NAME).is_file());
+    match std::env::current_exe() {
+        Ok(place) if !is_known => place.display().to_string(),
+        _ => NAME.to_owned(),
+    }
+}
+
+fn format_line(line: &str) -> String {
+    format!("  {line}\n")
 }
 
 fn format_row(name: &str, value: &str) -> String {
@@ -407,6 +428,15 @@ fn next_state(
     let next = load(&current.path, &command.env, overrides)?;
     if let Some(field) = current.boot.first_difference(&next.boot) {
         anyhow::bail!("{field} needs a restart");
+    }
+    let decoding = |loaded: &Loaded| {
+        (
+            loaded.settings.decode_depth_max,
+            loaded.settings.decode_bytes_max,
+        )
+    };
+    if decoding(current) != decoding(&next) {
+        anyhow::bail!("dlp.decode_depth and dlp.decode_budget need a restart");
     }
     let state = state(&next, &gateway.detector, generation)?;
     Ok((next, state))

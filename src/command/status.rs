@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as IoWrite};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use oktsec_audit::{AgentSummary, Extent, Reader};
@@ -75,10 +75,10 @@ fn read(loaded: &Loaded) -> anyhow::Result<Status> {
 
 /// Whether a gateway, and not something else, listens there.
 fn answers(address: SocketAddr) -> bool {
-    let address = if address.ip().is_unspecified() {
-        SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
-    } else {
-        address
+    let address = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
     };
     let attempt = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, PROBE_TIME_MAX)?;

@@ -165,7 +165,7 @@ impl Arrival {
     pub(crate) async fn refused(mut self, head: Option<&RequestHead>, refused: Refused) -> Refused {
         let ledger = self.cx.ledger.clone();
         let http_status = Some(refused.http_status);
-        let event = self.event(head, &refused.decision, refused.timing, None);
+        let event = self.event(head, &refused.decision, refused.timing, refused.bytes);
         let event = Decided {
             http_status,
             last: true,

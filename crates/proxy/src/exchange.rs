@@ -24,6 +24,8 @@ pub(crate) struct Refused {
     pub(crate) detail: Option<String>,
     pub(crate) limit: Option<LimitState>,
     pub(crate) timing: Timing,
+    /// Body bytes that were read, where they were.
+    pub(crate) bytes: Option<u64>,
 }
 
 /// Carries one request. Whatever happens, there is one answer and one row.
@@ -290,6 +292,7 @@ impl Refused {
             detail: None,
             limit: None,
             timing: Timing::default(),
+            bytes: None,
         })
     }
 }

@@ -179,7 +179,9 @@ async fn scan(
         scan_us: cx.clock.monotonic_us() - began,
     };
     if judged.decision.action == Action::Block {
-        return Err(Refused::boxed(judged.decision));
+        let mut refused = Refused::boxed(judged.decision);
+        refused.bytes = Some(judged.body.len() as u64);
+        return Err(refused);
     }
     let bytes = Arc::new(AtomicU64::new(judged.body.len() as u64));
     let body = RequestBody::held(judged.body, permit);

@@ -215,10 +215,7 @@ impl Refusal<'_> {
     }
 
     fn phrase(&self) -> String {
-        match self.reason.status() {
-            oktsec_model::Status::Failed => format!("Failed at oktsec ({})", self.reason),
-            _ => format!("Blocked by oktsec ({})", self.reason),
-        }
+        format!("{} oktsec ({})", self.verdict(), self.reason)
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
@@ -256,9 +253,17 @@ impl Refusal<'_> {
 
     fn headline(&self) -> String {
         let host = self.host.as_deref().unwrap_or("-");
+        let what = self.verdict();
         match self.agent {
-            Some(agent) => format!("Blocked by oktsec: {} ({host}, agent {agent})", self.reason),
-            None => format!("Blocked by oktsec: {} ({host})", self.reason),
+            Some(agent) => format!("{what} oktsec: {} ({host}, agent {agent})", self.reason),
+            None => format!("{what} oktsec: {} ({host})", self.reason),
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.reason.status() {
+            oktsec_model::Status::Failed => "Failed at",
+            _ => "Blocked by",
         }
     }
 
