@@ -76,6 +76,9 @@ pub(crate) fn decode(codings: &[Coding], body: &[u8]) -> Result<Vec<u8>, Uninspe
 // === impl Coding ===
 
 impl Coding {
+    /// First bytes long enough to be looked for within other data.
+    pub(crate) const MAGICS: [&[u8]; 2] = [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"];
+
     /// The name under which it is registered.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

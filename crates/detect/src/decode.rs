@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use crate::bytes::{at, hex_pair, hex_value, slice};
 use crate::coding::{Coding, InflateError};
 use crate::json;
@@ -37,9 +39,7 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Vec<Child> {
     }
     children.extend(percent(view.bytes));
     children.extend(zeros_removed(view.bytes));
-    if view.shape != Shape::Coded {
-        children.extend(inflated(view.bytes, budget));
-    }
+    children.extend(inflated(view, budget));
     children
 }
 
@@ -216,8 +216,32 @@ fn has_wide_text(bytes: &[u8]) -> bool {
     })
 }
 
-/// Compressed data that is not announced as such, told by its first bytes.
-fn inflated(bytes: &[u8], budget: usize) -> Option<Child> {
+/// Compressed data by its first bytes, wherever in the view it begins: a field's value lies behind
+/// its name. What lies at the start of a body is left out where a header has announced it.
+fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
+    const STARTS_MAX: usize = 16;
+    let bytes = view.bytes;
+    let own = (view.shape != Shape::Coded).then_some(0);
+    let within = Coding::MAGICS
+        .iter()
+        .flat_map(|magic| memmem::find_iter(bytes, magic))
+        .filter(|&at| at > 0);
+    let mut left = budget;
+    let mut children = Vec::new();
+    for start in own.into_iter().chain(within).take(STARTS_MAX) {
+        if let Some(child) = inflated_at(slice(bytes, start..bytes.len()), left) {
+            left = left.saturating_sub(child.bytes.len());
+            let is_cut = child.is_cut;
+            children.push(child);
+            if is_cut {
+                break;
+            }
+        }
+    }
+    children
+}
+
+fn inflated_at(bytes: &[u8], budget: usize) -> Option<Child> {
     let coding = Coding::by_magic(bytes)?;
     // Nothing announced this coding: what follows it, or that it is cut off, proves nothing.
     let (bytes, error) = coding.inflate_start(bytes, budget);

@@ -351,6 +351,10 @@ fn what_lies_behind_or_inside_a_coding_is_seen() {
     let cut = gzip(text.as_bytes());
     assert!(finds_key(&tail), "gzip with something behind it");
     assert!(finds_key(&cut[..cut.len() - 8]), "gzip without its end");
+    let escaped = json_escaped(&percent(&gzip(text.as_bytes())));
+    assert!(finds_key(escaped.as_bytes()), "gzip, percent, JSON");
+    let behind = [b"hello ".to_vec(), gzip(text.as_bytes())].concat();
+    assert!(finds_key(&behind), "gzip with something before it");
     for (coding, body) in [
         ("br", [b"\x06\n".as_slice(), encoded.as_bytes()].concat()),
         ("deflate", [zlib, encoded.into_bytes()].concat()),
