@@ -43,7 +43,7 @@ pub struct AuthorityFiles {
 #[derive(Debug, Error)]
 pub enum AuthorityError {
     /// A file or directory cannot be read or written.
-    #[error("{action} {path}: {source}")]
+    #[error("{action} {path}")]
     Io {
         /// What was tried.
         action: &'static str,

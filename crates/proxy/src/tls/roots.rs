@@ -30,7 +30,7 @@ pub enum UpstreamRoots {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages are the documentation")]
 pub enum RootsError {
-    #[error("tls.upstream_roots: cannot read {path}: {source}")]
+    #[error("tls.upstream_roots: cannot read {path}")]
     Read { path: PathBuf, source: io::Error },
     #[error("tls.upstream_roots: {path} holds no PEM certificate")]
     Empty { path: PathBuf },
