@@ -193,7 +193,8 @@ impl FailedExchange {
     }
 }
 
-async fn refuse_malformed(
+/// Refuses what is no request, or is one that two readers could understand differently.
+pub(crate) async fn refuse_malformed(
     arrival: Arrival,
     malformed: Malformed,
     dialect: Dialect,

@@ -25,7 +25,7 @@ use crate::blind::{self, Blind};
 use crate::body::ResponseBody;
 use crate::connection::{Prefixed, serve_h1, serve_h2};
 use crate::context::Context;
-use crate::exchange::{FailedExchange, Refused, refuse};
+use crate::exchange::{FailedExchange, Refused, refuse, refuse_malformed};
 use crate::identify::Claims;
 use crate::respond::Dialect;
 use crate::strict::{self, Malformed};
@@ -49,8 +49,10 @@ pub(crate) async fn connect(
     let mut arrival = Arrival::new(&cx, id, now, &via, &parts, &state);
     let (target, upgrade) = match (connect_target(&parts), upgrade) {
         (Ok(target), Some(upgrade)) => (target, upgrade),
-        (Err(malformed), _) => return refuse_malformed(arrival, malformed).await,
-        (_, None) => return refuse_malformed(arrival, Malformed::TargetForm).await,
+        (Err(malformed), _) => return refuse_malformed(arrival, malformed, Dialect::Problem).await,
+        (_, None) => {
+            return refuse_malformed(arrival, Malformed::TargetForm, Dialect::Problem).await;
+        }
     };
     let identity = &state.settings.identity;
     let claims = Claims::default().read(&parts.headers, identity);
@@ -268,15 +270,7 @@ pub(crate) fn unrecorded(
     FailedExchange { id, reason }.response(&connect_head(id, principal, target), Dialect::Problem)
 }
 
-async fn refuse_malformed(arrival: Arrival, malformed: Malformed) -> Response<ResponseBody> {
-    let refused = Refused {
-        http_status: malformed.http_status(),
-        detail: Some(malformed.detail()),
-        ..*Refused::boxed(Decision::block(Reason::BadRequest))
-    };
-    refuse(arrival, None, refused, Dialect::Problem).await
-}
-
+/// Answers a CONNECT with a refusal, in the form that the few clients read that show it at all.
 pub(crate) async fn refuse_connect(
     arrival: Arrival,
     principal: &Principal,
