@@ -134,7 +134,10 @@ impl Coding {
                     result => result,
                 }
             }
-            Self::Gzip => read_up_to(flate2::read::MultiGzDecoder::new(bytes), max),
+            Self::Gzip => {
+                let (out, error, _) = gunzip(bytes, max);
+                (out, error)
+            }
             Self::Zstd => {
                 let decoder = zstd::stream::read::Decoder::new(bytes).and_then(|mut decoder| {
                     decoder.window_log_max(WINDOW_LOG_MAX)?;
@@ -147,6 +150,13 @@ impl Coding {
             }
         }
     }
+}
+
+/// All members of a gzip file (RFC 1952, section 2.2), and how many bytes they were.
+pub(crate) fn gunzip(bytes: &[u8], max: usize) -> (Vec<u8>, Option<InflateError>, usize) {
+    let mut decoder = flate2::bufread::MultiGzDecoder::new(bytes);
+    let (out, error) = read_up_to(&mut decoder, max);
+    (out, error, bytes.len() - decoder.get_ref().len())
 }
 
 /// 8 MiB: what RFC 9659 allows for the content coding.

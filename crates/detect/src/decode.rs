@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use crate::bytes::{at, hex_pair, hex_value, slice};
-use crate::coding::{Coding, InflateError};
+use crate::coding::{Coding, InflateError, gunzip};
 use crate::json;
 use crate::view::{Map, Shape, View};
 
@@ -219,45 +219,80 @@ fn has_wide_text(bytes: &[u8]) -> bool {
 /// Compressed data by its first bytes, wherever in the view it begins: a field's value lies behind
 /// its name. What lies at the start of a body is left out where a header has announced it.
 fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
-    const STARTS_MAX: usize = 16;
+    const CHILDREN_MAX: usize = 64;
+    const TRIES_MAX: usize = 4096;
     let bytes = view.bytes;
     let own = (view.shape != Shape::Coded).then_some(0);
     let within = Coding::MAGICS
         .iter()
         .flat_map(|magic| memmem::find_iter(bytes, magic))
         .filter(|&at| at > 0);
-    let mut left = budget;
-    let mut children = Vec::new();
-    for start in own.into_iter().chain(within).take(STARTS_MAX) {
-        if let Some(child) = inflated_at(slice(bytes, start..bytes.len()), left) {
+    let (mut left, mut gzip_end) = (budget, 0);
+    let mut children: Vec<Child> = Vec::new();
+    for (tries, start) in own.into_iter().chain(within).enumerate() {
+        let rest = slice(bytes, start..bytes.len());
+        // More than is looked at is never passed over in silence.
+        if tries >= TRIES_MAX || children.len() >= CHILDREN_MAX {
+            children.push(Child {
+                is_cut: true,
+                ..empty()
+            });
+            break;
+        }
+        // The members of one file are undone together.
+        let is_gzip = Coding::by_magic(rest) == Some(Coding::Gzip);
+        if is_gzip && start < gzip_end {
+            continue;
+        }
+        if let Some((child, used)) = inflated_at(rest, left) {
             left = left.saturating_sub(child.bytes.len());
-            let is_cut = child.is_cut;
-            children.push(child);
-            if is_cut {
-                break;
+            if is_gzip {
+                gzip_end = start + used;
             }
+            children.push(child);
         }
     }
     children
 }
 
-fn inflated_at(bytes: &[u8], budget: usize) -> Option<Child> {
+fn empty() -> Child {
+    let bytes = Vec::new();
+    Child {
+        bytes,
+        map: Map::Whole(0..usize::MAX),
+        label: None,
+        shape: Shape::Text,
+        is_cut: false,
+    }
+}
+
+fn inflated_at(bytes: &[u8], budget: usize) -> Option<(Child, usize)> {
     let coding = Coding::by_magic(bytes)?;
     // Nothing announced this coding: what follows it, or that it is cut off, proves nothing.
-    let (bytes, error) = coding.inflate_start(bytes, budget);
+    let (inflated, error, used) = match coding {
+        Coding::Gzip => gunzip(bytes, budget),
+        _ => {
+            let (inflated, error) = coding.inflate_start(bytes, budget);
+            (inflated, error, 1)
+        }
+    };
     let is_cut = error == Some(InflateError::TooLarge);
-    if bytes.is_empty() && !is_cut {
+    if inflated.is_empty() && !is_cut {
         return None;
     }
-    let shape = json::shape_of(&bytes);
+    let shape = json::shape_of(&inflated);
     let label = Some(coding.as_str().into());
-    Some(Child {
-        map: Map::Whole(0..usize::MAX),
-        bytes,
-        label,
-        shape,
-        is_cut,
-    })
+    let map = Map::Whole(0..usize::MAX);
+    Some((
+        Child {
+            bytes: inflated,
+            map,
+            label,
+            shape,
+            is_cut,
+        },
+        used,
+    ))
 }
 
 /// Copies a text, with each escape that begins with one of two bytes replaced. `undo` pushes what

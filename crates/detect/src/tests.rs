@@ -355,6 +355,23 @@ fn what_lies_behind_or_inside_a_coding_is_seen() {
     assert!(finds_key(escaped.as_bytes()), "gzip, percent, JSON");
     let behind = [b"hello ".to_vec(), gzip(text.as_bytes())].concat();
     assert!(finds_key(&behind), "gzip with something before it");
+    let decoys = [b"\x1f\x8b\x08 ".repeat(200), gzip(text.as_bytes())].concat();
+    assert!(finds_key(&decoys), "gzip behind decoys");
+    let both = [
+        zstd::encode_all(text.as_bytes(), 1).unwrap(),
+        gzip(b"hello"),
+    ]
+    .concat();
+    let both = [b"x ".to_vec(), both].concat();
+    assert!(finds_key(&both), "zstd before gzip");
+    let flood = b"\x1f\x8b\x08 ".repeat(50_000);
+    assert!(
+        detector().scan_text(&flood).uninspectable.is_some(),
+        "too many to look at"
+    );
+    let member = gzip(&b"ordinary text, many times over. ".repeat(2000));
+    let members = detector().scan_text(&member.repeat(50));
+    assert_eq!(members.uninspectable, None, "one file of many members");
     for (coding, body) in [
         ("br", [b"\x06\n".as_slice(), encoded.as_bytes()].concat()),
         ("deflate", [zlib, encoded.into_bytes()].concat()),
