@@ -90,6 +90,36 @@ pub struct Location {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Fingerprint(pub [u8; 16]);
 
+/// Whether a finding lies where such a value belongs, as far as its rule knows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Home {
+    /// Not in a place where it belongs, whatever the host.
+    #[default]
+    Elsewhere,
+    /// In its place, towards a host that issues or verifies it.
+    Issuer,
+    /// In its place, towards a host that the rule does not name.
+    Place,
+    /// In its place; no one host issues such values, so that the policy has to know the host.
+    Session,
+}
+
+/// What the policy makes of a finding.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Treatment {
+    /// The request is refused because of it, or would be.
+    Block,
+    /// A credential on its way to its own host, in its own place.
+    Expect,
+    /// It is recorded, and the request counted as flagged.
+    #[default]
+    Flag,
+    /// An operator reviewed it and let it pass.
+    Ignore,
+    /// It is recorded, and nothing else.
+    Observe,
+}
+
 /// One thing that was seen.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
@@ -112,6 +142,10 @@ pub struct Finding {
     pub redacted: Arc<str>,
     /// Equal for equal values.
     pub fingerprint: Fingerprint,
+    /// Whether it lies where it belongs.
+    pub home: Home,
+    /// What the policy makes of it; a detector says [`Treatment::Flag`].
+    pub treatment: Treatment,
 }
 
 // === impl RuleId ===
@@ -198,6 +232,22 @@ impl Place {
             Self::Host => "host",
             Self::Path => "path",
             Self::Query => "query",
+        }
+    }
+}
+
+// === impl Treatment ===
+
+impl Treatment {
+    /// The word used in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Expect => "expected",
+            Self::Flag => "flag",
+            Self::Ignore => "ignored",
+            Self::Observe => "observe",
         }
     }
 }

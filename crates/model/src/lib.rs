@@ -27,7 +27,8 @@ pub use address::{AddressClass, classify};
 pub use decision::{Action, Decision, List, Origin, PolicyEntry, Reason, Status};
 pub use exchange::{HttpVersion, Outcome, RequestHead};
 pub use finding::{
-    Category, Confidence, Finding, Fingerprint, Location, Place, RuleId, Severity, category,
+    Category, Confidence, Finding, Fingerprint, Home, Location, Place, RuleId, Severity, Treatment,
+    category,
 };
 pub use ids::{ExchangeId, Timestamp};
 pub use principal::{AgentName, Caller, IdentitySource, InvalidAgentName, Principal};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::Method;
 use oktsec_model::{
-    AgentName, Caller, Category, Confidence, Decision, Finding, Fingerprint, Host, IdentitySource,
-    Location, Place, Principal, RuleId, Severity, Target,
+    AgentName, Caller, Category, Confidence, Decision, Finding, Fingerprint, Home, Host,
+    IdentitySource, Location, Place, Principal, RuleId, Severity, Target, Treatment,
 };
 
 use super::reader::{Case, read};
@@ -223,6 +223,8 @@ pub(super) fn finding(category: &str) -> Finding {
         span: 0..1,
         redacted: "•".into(),
         fingerprint: Fingerprint([0; 16]),
+        home: Home::Elsewhere,
+        treatment: Treatment::default(),
     }
 }
 
