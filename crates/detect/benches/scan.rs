@@ -93,6 +93,11 @@ fn chat_json(source: &str, bytes: usize) -> String {
 }
 
 fn measure(name: &str, detector: &Detector, text: &[u8]) {
+    if let Some(only) = std::env::args().nth(1).filter(|arg| !arg.starts_with('-'))
+        && !name.contains(&only)
+    {
+        return;
+    }
     let begun = Instant::now();
     let mut rounds = 0_u32;
     let mut findings = 0;

@@ -1,184 +1,128 @@
-//! `name = value` in any notation: shell, source code, YAML, JSON, INI, query. The scanner finds the
-//! key's word; this finds the key, the operator and the value around it, and judges whether the
-//! value is a secret or only stands for one.
+//! `name = value` in any notation: shell, source code, YAML, JSON, XML, INI, query, a call. The scanner
+//! finds a key's word; this finds the key around it, and the value that the key is given. Whether
+//! that is a secret is for others to judge (`secret.rs`, the rules).
 
 use std::ops::Range;
 
 use crate::bytes::{at, before, count_back, count_while, slice};
-use crate::entropy::shannon_bits;
+use crate::secret;
 
-/// An assignment in a text.
-pub(crate) struct Assignment {
-    pub(crate) key: Range<usize>,
-    pub(crate) value: Range<usize>,
-    is_quoted: bool,
+/// A key in a text, and what it is given.
+pub(crate) struct Key {
+    pub(crate) range: Range<usize>,
+    pub(crate) assignment: Option<Assignment>,
 }
 
-/// Words that keys of secrets contain.
+/// A key's value.
+pub(crate) struct Assignment {
+    pub(crate) value: Range<usize>,
+    pub(crate) notation: Notation,
+    pub(crate) is_quoted: bool,
+    /// The key in lower case, without separators.
+    key: String,
+}
+
+/// How sure it is that the value belongs to the key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Notation {
+    /// An operator, an argument, an element says so.
+    Explicit,
+    /// The value stands behind the key, with a space between them.
+    Prose,
+}
+
+/// Words that keys of secrets contain. A hyphen stands where a separator may be.
 pub(crate) const KEY_WORDS: &[&str] = &[
     "access-key",
-    "access_key",
-    "accesskey",
-    "account_key",
-    "accountkey",
+    "account-key",
+    "admin-key",
     "api-key",
-    "api_key",
-    "apikey",
+    "app-key",
+    "application-key",
+    "auth-key",
+    "authorization",
+    "client-key",
+    "consumer-key",
     "credential",
-    "encryption_key",
-    "passphrase",
+    "crypt-key",
+    "deploy-key",
+    "encryption-key",
+    "hmac-key",
+    "jwt-key",
+    "license-key",
+    "master-key",
+    "pass-code",
+    "pass-phrase",
     "passwd",
     "password",
-    "private_key",
-    "privatekey",
+    "private-key",
     "pwd",
     "secret",
-    "signing_key",
+    "server-key",
+    "service-key",
+    "shared-key",
+    "signing-key",
+    "storage-key",
+    "subscription-key",
     "token",
-];
-
-/// The same words as a normalised key holds them.
-const SECRET_WORDS: [&str; 13] = [
-    "accesskey",
-    "accountkey",
-    "apikey",
-    "credential",
-    "encryptionkey",
-    "passphrase",
-    "passwd",
-    "password",
-    "privatekey",
-    "pwd",
-    "secret",
-    "signingkey",
-    "token",
-];
-
-/// Last parts of keys that name something about a secret, not the secret.
-const HARMLESS_ENDINGS: [&str; 36] = [
-    "algorithm",
-    "arn",
-    "class",
-    "count",
-    "created",
-    "endpoint",
-    "env",
-    "error",
-    "expires",
-    "expiry",
-    "field",
-    "file",
-    "format",
-    "hash",
-    "hint",
-    "id",
-    "index",
-    "label",
-    "length",
-    "limit",
-    "location",
-    "max",
-    "min",
-    "name",
-    "path",
-    "placeholder",
-    "policy",
-    "ref",
-    "size",
-    "status",
-    "ttl",
-    "type",
-    "uri",
-    "url",
-    "usage",
-    "version",
-];
-
-/// Parts of keys whose tokens are no credentials.
-const HARMLESS_PARTS: [&str; 10] = [
-    "cancel",
-    "continuation",
-    "csrf",
-    "cursor",
-    "integrity",
-    "nextpage",
-    "nexttoken",
-    "pagetoken",
-    "public",
-    "synctoken",
+    "webhook-key",
+    "write-key",
 ];
 
 const KEY_BYTES_MAX: usize = 64;
 const SPACE_BYTES_MAX: usize = 8;
+const INDENT_BYTES_MAX: usize = 32;
 const VALUE_BYTES_MAX: usize = 512;
+
+// === impl Key ===
+
+impl Key {
+    /// The key that holds a position. `last` is the one that was looked at before: where one value
+    /// holds many keys, its end is not looked for each time.
+    pub(crate) fn around(bytes: &[u8], position: usize, last: Option<&Self>) -> Self {
+        let start = position - count_back(bytes, position, KEY_BYTES_MAX, is_key);
+        let mut end = position + count_while(bytes, position, KEY_BYTES_MAX, is_key);
+        // `api key`: the words of a key that is written as prose.
+        for word in [b"key", b"Key", b"KEY"] {
+            let next = slice(bytes, end + 1..end + 4);
+            if at(bytes, end) == b' ' && next == word && !is_key(at(bytes, end + 4)) {
+                end += 4;
+            }
+        }
+        let open = last
+            .and_then(|key| key.assignment.as_ref())
+            .filter(|assignment| !assignment.is_quoted)
+            .map_or(0..0, |assignment| assignment.value.clone());
+        let reader = Reader { bytes, open };
+        let assignment = reader
+            .value_of(&(start..end))
+            .map(|(value, is_quoted, notation)| {
+                let key = String::from_utf8_lossy(slice(bytes, start..end));
+                Assignment {
+                    value: without_scheme(bytes, value),
+                    notation,
+                    is_quoted,
+                    key: normalised(&key),
+                }
+            });
+        Self {
+            range: start..end,
+            assignment,
+        }
+    }
+}
 
 // === impl Assignment ===
 
 impl Assignment {
-    /// The assignment whose key contains the word, if there is one.
-    pub(crate) fn around(bytes: &[u8], word: &Range<usize>) -> Option<Self> {
-        let is_key = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let start = word.start - count_back(bytes, word.start, KEY_BYTES_MAX, is_key);
-        let end = word.end + count_while(bytes, word.end, KEY_BYTES_MAX, is_key);
-        let is_space = |byte: u8| byte == b' ' || byte == b'\t';
-        let mut position = end;
-        // The quote that closes the key, and the bracket that closes an index.
-        position += count_while(bytes, position, 2, |b| {
-            matches!(b, b'\\' | b'"' | b'\'' | b'`')
-        });
-        position += count_while(bytes, position, 1, |b| b == b']');
-        position += count_while(bytes, position, SPACE_BYTES_MAX, is_space);
-        position = after_operator(bytes, position)?;
-        position += count_while(bytes, position, SPACE_BYTES_MAX, |b| {
-            is_space(b) || b == b'\n'
-        });
-        let (value, is_quoted) = value_at(bytes, position)?;
-        Some(Self {
-            key: start..end,
-            value,
-            is_quoted,
-        })
-    }
-
-    /// The key in lower case, without separators.
-    pub(crate) fn normalised_key(&self, bytes: &[u8]) -> String {
-        normalised(&String::from_utf8_lossy(slice(bytes, self.key.clone())))
+    /// Whether the key contains a normalised word.
+    pub(crate) fn key_contains(&self, word: &str) -> bool {
+        self.key.contains(word)
     }
 
     /// Whether this is a secret although no provider's name says so.
-    pub(crate) fn is_generic_secret(&self, key: &str, value: &[u8]) -> bool {
-        if !is_secret_key(key) {
-            return false;
-        }
-        let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-        let letters = value
-            .iter()
-            .filter(|byte| byte.is_ascii_alphabetic())
-            .count();
-        let is_password = ["password", "passwd", "pwd", "passphrase"]
-            .iter()
-            .any(|w| key.ends_with(w));
-        if !self.is_quoted && is_code(value) {
-            return false;
-        }
-        let is_graphic = value.iter().all(|byte| byte.is_ascii_graphic());
-        if is_password {
-            let symbols = value.len() - digits - letters;
-            return is_graphic
-                && value.len() >= 8
-                && letters > 0
-                && (digits > 0 || (symbols > 0 && self.is_quoted && !is_words(value)))
-                && shannon_bits(value) >= 2.5
-                && !is_placeholder(value);
-        }
-        is_graphic
-            && value.len() >= 16
-            && digits >= 2
-            && letters >= 2
-            && shannon_bits(value) >= 3.3
-            && !is_words(value)
-            && !is_structured(value)
-            && !is_placeholder(value)
+    pub(crate) fn is_generic_secret(&self, value: &[u8]) -> bool {
+        secret::is_secret(&self.key, value, self.is_quoted, self.notation)
     }
 }
 
@@ -190,67 +134,266 @@ pub(crate) fn normalised(key: &str) -> String {
         .collect()
 }
 
-/// Whether a value only stands for a secret: a variable, a blank to fill in, a constant.
-pub(crate) fn is_placeholder(value: &[u8]) -> bool {
-    const CONSTANTS: [&str; 8] = [
-        "false",
-        "nil",
-        "none",
-        "null",
-        "redacted",
-        "true",
-        "undefined",
-        "unset",
-    ];
-    const WORDS: [&str; 12] = [
-        "change_me",
-        "changeit",
-        "changeme",
-        "change-me",
-        "dummy",
-        "example",
-        "insert",
-        "placeholder",
-        "redacted",
-        "replace",
-        "xxxx",
-        "your",
-    ];
-    // Longer values stand for themselves; looking at all of them would make many assignments in
-    // one text cost more than the text is long.
-    const LOOKED_AT_BYTES_MAX: usize = 128;
-    let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
-    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
-    let opens = [
-        "$",
-        "<",
-        "{{",
-        "%(",
-        "%{",
-        "#{",
-        "[",
-        "***",
-        "...",
-        "@@",
-        "process.env",
-        "os.environ",
-    ];
-    text.is_empty()
-        || has_two_bytes_at_most(value)
-        || CONSTANTS.contains(&text.as_str())
-        || opens.iter().any(|open| text.starts_with(open))
-        || WORDS.iter().any(|word| text.contains(word))
-        || text.contains("${")
-        || text.contains("{{")
-        || text.contains("•")
+/// The ways to write a word: each hyphen in it may be any separator, or none. Words of three letters
+/// get what may follow them, since the prefilter looks for four bytes.
+pub(crate) fn spellings(word: &str) -> Vec<String> {
+    if !word.contains('-') {
+        if word.len() >= crate::plan::LITERAL_BYTES_MIN {
+            return vec![word.to_owned()];
+        }
+        return ["=", ":", "\"", "'", " ", "_", "-", ".", "]"]
+            .iter()
+            .map(|next| format!("{word}{next}"))
+            .collect();
+    }
+    ["", "-", "_", ".", " "]
+        .iter()
+        .map(|separator| word.replace('-', separator))
+        .collect()
 }
 
-fn has_two_bytes_at_most(value: &[u8]) -> bool {
-    let first = value.first();
-    let second = value.iter().find(|byte| Some(*byte) != first);
-    value
+/// What to look for to find the keys that contain a rule's word: as much of its beginning as says
+/// something, in every spelling. A hyphen in the word is where a separator may stand; in a word
+/// without one, it may stand before an ending that many keys share.
+pub(crate) fn anchors(word: &str) -> Vec<String> {
+    const LETTERS_MIN: usize = 5;
+    if word.contains('-') {
+        let mut end = 0;
+        let mut letters = 0;
+        for part in word.split_inclusive('-') {
+            end += part.len();
+            letters += part.trim_end_matches('-').len();
+            if letters >= LETTERS_MIN {
+                break;
+            }
+        }
+        let start = word.get(..end).unwrap_or(word).trim_end_matches('-');
+        return spellings(start);
+    }
+    let stem = stem_of(word);
+    match word.get(stem.len()..stem.len() + 1) {
+        Some(next) if stem.len() < LETTERS_MIN + 1 => spellings(&format!("{stem}-{next}")),
+        _ => spellings(stem),
+    }
+}
+
+/// A word without the endings that many keys share.
+fn stem_of(word: &str) -> &str {
+    const SHARED: [&str; 32] = [
+        "access",
+        "account",
+        "admin",
+        "agent",
+        "api",
+        "app",
+        "application",
+        "auth",
+        "channel",
+        "client",
+        "code",
+        "consumer",
+        "dsn",
+        "event",
+        "id",
+        "key",
+        "license",
+        "master",
+        "pass",
+        "password",
+        "private",
+        "project",
+        "public",
+        "secret",
+        "server",
+        "service",
+        "sid",
+        "signing",
+        "token",
+        "user",
+        "webhook",
+        "write",
+    ];
+    const BYTES_MIN: usize = 4;
+    // An ending of two letters may belong to a name: `plaid`.
+    let strip = |text: &'_ str| {
+        SHARED.iter().find_map(|ending| {
+            let length = text.strip_suffix(ending)?.len();
+            (length >= BYTES_MIN || length == 3 && ending.len() > 3).then_some(length)
+        })
+    };
+    let mut stem = word;
+    while let Some(length) = strip(stem) {
+        stem = stem.get(..length).unwrap_or(stem);
+    }
+    stem
+}
+
+fn is_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+const fn is_space(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// Reads values; `open` is an unquoted one whose end is known.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    open: Range<usize>,
+}
+
+// === impl Reader ===
+
+impl Reader<'_> {
+    /// The value that a key is given, whether it is quoted, and how sure that is.
+    fn value_of(&self, key: &Range<usize>) -> Option<(Range<usize>, bool, Notation)> {
+        let bytes = self.bytes;
+        let explicit = |(value, is_quoted)| (value, is_quoted, Notation::Explicit);
+        // The quote that closes the key, and the bracket that closes an index.
+        let quotes = count_while(bytes, key.end, 2, |b| {
+            matches!(b, b'\\' | b'"' | b'\'' | b'`')
+        });
+        let mut position = key.end + quotes;
+        position += count_while(bytes, position, 1, |b| b == b']');
+        let spaces = count_while(bytes, position, SPACE_BYTES_MAX, is_space);
+        let next = position + spaces;
+        if let Some(value) = after_operator(bytes, next) {
+            let start =
+                value + count_while(bytes, value, SPACE_BYTES_MAX, |b| is_space(b) || b == b'\n');
+            return self.value_at(start).map(explicit);
+        }
+        match at(bytes, next) {
+            // `setToken("…")`, `header("X-Api-Key", "…")`.
+            b'(' if quotes == 0 => self
+                .value_at(next + 1)
+                .filter(|(_, is_quoted)| *is_quoted)
+                .map(explicit),
+            b'>' if quotes == 0 && before(bytes, key.start) == b'<' => {
+                element(bytes, next + 1).map(explicit)
+            }
+            b',' if quotes > 0 => {
+                let start = next
+                    + 1
+                    + count_while(bytes, next + 1, INDENT_BYTES_MAX, |b| {
+                        b.is_ascii_whitespace()
+                    });
+                let value = self
+                    .named_value(start)
+                    .or_else(|| self.value_at(start).filter(|(_, is_quoted)| *is_quoted));
+                value.map(explicit)
+            }
+            // `<add key="token" value="…"/>`, `name: TOKEN` and `value: …` on the next line.
+            _ => {
+                let start = position
+                    + count_while(bytes, position, INDENT_BYTES_MAX, |b| {
+                        b.is_ascii_whitespace()
+                    });
+                if start > position
+                    && let Some(value) = self.named_value(start)
+                {
+                    return Some(explicit(value));
+                }
+                if spaces == 0 || quotes > 0 {
+                    return None;
+                }
+                // `--token …`.
+                if at(bytes, key.start) == b'-' {
+                    return self.value_at(next).map(explicit);
+                }
+                let start = prose(bytes, next);
+                let (value, is_quoted) = self.value_at(start)?;
+                let is_word = at(bytes, value.start).is_ascii_alphanumeric();
+                is_word.then_some((value, is_quoted, Notation::Prose))
+            }
+        }
+    }
+
+    /// The value of `value: …`, where a list of pairs names its keys.
+    fn named_value(&self, position: usize) -> Option<(Range<usize>, bool)> {
+        let bytes = self.bytes;
+        let is_quote = |b: u8| matches!(b, b'\\' | b'"' | b'\'');
+        let start = position + count_while(bytes, position, 2, is_quote);
+        let word = slice(bytes, start..start + 5);
+        if !word.eq_ignore_ascii_case(b"value") {
+            return None;
+        }
+        let mut end = start + 5;
+        end += count_while(bytes, end, 2, is_quote);
+        end += count_while(bytes, end, SPACE_BYTES_MAX, is_space);
+        let value = after_operator(bytes, end)?;
+        self.value_at(value + count_while(bytes, value, SPACE_BYTES_MAX, is_space))
+    }
+
+    /// The value at a position, and whether it is quoted.
+    fn value_at(&self, position: usize) -> Option<(Range<usize>, bool)> {
+        let bytes = self.bytes;
+        // Prefixes of string literals, and the backslash of a quote within a quoted text.
+        let prefix = count_while(bytes, position, 2, |b| {
+            matches!(b, b'b' | b'r' | b'u' | b'f' | b'\\')
+        });
+        let quote = at(bytes, position + prefix);
+        if matches!(quote, b'"' | b'\'' | b'`') {
+            let start = position + prefix + 1;
+            let content = slice(bytes, start..start + VALUE_BYTES_MAX);
+            let length = content
+                .iter()
+                .position(|&b| b == quote || b == b'\n')
+                .unwrap_or(content.len());
+            let escaped = usize::from(length > 0 && at(content, length - 1) == b'\\');
+            let end = start + length - escaped;
+            return (end > start).then_some((start..end, true));
+        }
+        let ends = |b: u8| b.is_ascii_whitespace() || b"\"'`,;&<>(){}[]|\\".contains(&b);
+        let length = if self.open.contains(&position) {
+            self.open.end - position
+        } else {
+            count_while(bytes, position, VALUE_BYTES_MAX, |byte| !ends(byte))
+        };
+        // A call or an index is code.
+        let is_code = matches!(at(bytes, position + length), b'(' | b'[' | b'{');
+        (length > 0 && !is_code).then_some((position..position + length, false))
+    }
+}
+
+/// The text of an XML element.
+fn element(bytes: &[u8], start: usize) -> Option<(Range<usize>, bool)> {
+    let length = count_while(bytes, start, VALUE_BYTES_MAX, |b| b != b'<' && b != b'\n');
+    let is_closed = slice(bytes, start + length..start + length + 2) == b"</";
+    (length > 0 && is_closed).then_some((start..start + length, true))
+}
+
+/// Passes over the words that may stand between a key and its value.
+fn prose(bytes: &[u8], position: usize) -> usize {
+    let words: [&[u8]; 5] = [b"is ", b"was ", b"value ", b"is: ", b"of "];
+    let rest = slice(bytes, position..position + 8);
+    let length = words
         .iter()
-        .all(|byte| Some(byte) == first || Some(byte) == second)
+        .find(|word| rest.starts_with(word))
+        .map_or(0, |word| word.len());
+    position + length
+}
+
+/// The credential behind the name of an authentication scheme.
+fn without_scheme(bytes: &[u8], value: Range<usize>) -> Range<usize> {
+    const SCHEMES: [&[u8]; 6] = [b"bearer", b"token", b"basic", b"apikey", b"bot", b"ssws"];
+    let text = slice(bytes, value.clone());
+    let length = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let is_scheme = SCHEMES
+        .iter()
+        .any(|scheme| slice(text, 0..length).eq_ignore_ascii_case(scheme));
+    if !is_scheme {
+        return value;
+    }
+    let start = value.start + length;
+    if at(bytes, start) != b' ' {
+        return value;
+    }
+    let ends = |b: u8| b.is_ascii_whitespace() || b"\"'`,;<>\\".contains(&b);
+    let end = start + 1 + count_while(bytes, start + 1, VALUE_BYTES_MAX, |byte| !ends(byte));
+    start + 1..end
 }
 
 /// Where a value would begin after `=`, `:`, `:=` or `=>`; nothing where there is no operator, or
@@ -276,96 +419,73 @@ fn after_annotation(bytes: &[u8], position: usize) -> usize {
     if is_assignment { end + 1 } else { position }
 }
 
-/// The value at a position, and whether it is quoted.
-fn value_at(bytes: &[u8], position: usize) -> Option<(Range<usize>, bool)> {
-    // Prefixes of string literals, and the backslash of a quote within a quoted text.
-    let prefix = count_while(bytes, position, 2, |b| {
-        matches!(b, b'b' | b'r' | b'u' | b'f' | b'\\')
-    });
-    let quote = at(bytes, position + prefix);
-    if matches!(quote, b'"' | b'\'' | b'`') {
-        let start = position + prefix + 1;
-        let content = slice(bytes, start..start + VALUE_BYTES_MAX);
-        let length = content
-            .iter()
-            .position(|&b| b == quote || b == b'\n')
-            .unwrap_or(content.len());
-        let escaped = usize::from(length > 0 && at(content, length - 1) == b'\\');
-        let end = start + length - escaped;
-        return (end > start).then_some((start..end, true));
-    }
-    let ends = |b: u8| b.is_ascii_whitespace() || b"\"'`,;&<>(){}[]|\\".contains(&b);
-    let length = count_while(bytes, position, VALUE_BYTES_MAX, |byte| !ends(byte));
-    // A call or an index is code.
-    let is_code = matches!(at(bytes, position + length), b'(' | b'[' | b'{');
-    (length > 0 && !is_code).then_some((position..position + length, false))
-}
-
-/// Whether a key says that its value is a secret.
-fn is_secret_key(key: &str) -> bool {
-    let has_word = SECRET_WORDS.iter().any(|word| {
-        // What follows must not turn the word into another: `tokenizer`, `secretary`.
-        key.match_indices(word).any(|(start, _)| {
-            let rest = key.get(start + word.len()..).unwrap_or_default();
-            rest.is_empty()
-                || ["access", "key", "value", "prod", "dev", "live", "test"]
-                    .iter()
-                    .any(|next| rest.starts_with(next))
-                || rest.bytes().all(|byte| byte.is_ascii_digit())
-                || SECRET_WORDS.iter().any(|other| rest.starts_with(other))
-        })
-    });
-    has_word
-        && !HARMLESS_ENDINGS.iter().any(|ending| key.ends_with(ending))
-        && !HARMLESS_PARTS.iter().any(|part| key.contains(part))
-}
-
-/// An unquoted value that is an expression: `self.password`, `config::TOKEN`, `a->b`.
-fn is_code(value: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(value);
-    let is_path = |separator: &str| {
-        text.contains(separator)
-            && text.split(separator).all(|part| {
-                !part.is_empty()
-                    && !part.starts_with(|c: char| c.is_ascii_digit())
-                    && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            })
-    };
-    is_path(".") || is_path("::") || is_path("->") || text.ends_with('?') || text.contains('*')
-}
-
-/// Words joined by separators, such as a name or a path.
-fn is_words(value: &[u8]) -> bool {
-    value
-        .split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b' ' | b':' | b'@' | b','))
-        .all(|part| {
-            let letters = part
-                .iter()
-                .filter(|byte| byte.is_ascii_alphabetic())
-                .count();
-            letters == part.len() || (part.len() <= 4 && letters == 0)
-        })
-}
-
-/// A date, an address, a path, a version.
-fn is_structured(value: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(value);
-    text.contains("://")
-        || text.starts_with('/')
-        || text.starts_with("./")
-        || text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn value(text: &str) -> Option<&str> {
+        let position = text.to_ascii_lowercase().find("token")?;
+        let key = Key::around(text.as_bytes(), position, None);
+        text.get(key.assignment?.value)
+    }
+
     #[test]
-    fn every_key_word_has_its_normalised_form() {
-        for word in KEY_WORDS {
-            assert!(SECRET_WORDS.contains(&normalised(word).as_str()), "{word}");
+    fn values_are_found_in_every_notation() {
+        for text in [
+            "TOKEN=abc",
+            "export MY_TOKEN='abc'",
+            "{\"token\": \"abc\"}",
+            "{\\\"token\\\":\\\"abc\\\"}",
+            "config['token'] = \"abc\"",
+            "token: &str = \"abc\"",
+            "token := `abc`",
+            "'token' => 'abc'",
+            "client.setToken(\"abc\")",
+            ".header(\"X-Token\", \"abc\")",
+            "--token abc",
+            "--token=abc",
+            "<token>abc</token>",
+            "{\"name\": \"TOKEN\",\n  \"value\": \"abc\"}",
+            "- name: TOKEN\n  value: abc",
+            "<add key=\"Token\" value=\"abc\"/>",
+            "token: Bearer abc",
+            "\"token\": \"Bearer abc\"",
+            "the token is abc",
+            "?x=1&token=abc&y=2",
+        ] {
+            assert_eq!(value(text), Some("abc"), "{text}");
         }
+        for text in [
+            "token == other",
+            "Token::new(abc)",
+            "token)",
+            "tokens (good)",
+        ] {
+            assert_eq!(value(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn anchors_leave_out_what_keys_share() {
+        for (word, anchor) in [
+            ("hubspotapikey", "hubspot"),
+            ("twilioauthtoken", "twilio"),
+            ("new-relic-license-key", "newrelic"),
+            ("cmc-pro-api-key", "cmcpro"),
+            ("braintree-merchant-id", "braintree"),
+            ("datadog", "datadog"),
+            ("plaid", "plaid"),
+            ("wizclientsecret", "wizc"),
+            ("hereapikey", "herea"),
+            ("token", "token"),
+        ] {
+            assert_eq!(anchors(word).first().map(String::as_str), Some(anchor));
+        }
+        assert!(anchors("hereapikey").contains(&"here_a".to_owned()));
+        assert_eq!(
+            spellings("api-key"),
+            ["apikey", "api-key", "api_key", "api.key", "api key"]
+        );
+        assert!(spellings("pwd").iter().all(|text| text.len() == 4));
     }
 }

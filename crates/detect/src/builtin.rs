@@ -1,17 +1,36 @@
 //! The embedded rule files.
 
+/// Makes the list of all files with their contents.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../rules/", $name)))),*]
+    };
+}
+
 /// Each file's name and content.
-pub(crate) const FILES: [(&str, &str); 9] = [
-    ("ai.yaml", include_str!("../../../rules/ai.yaml")),
-    ("chat.yaml", include_str!("../../../rules/chat.yaml")),
-    ("cloud.yaml", include_str!("../../../rules/cloud.yaml")),
-    ("code.yaml", include_str!("../../../rules/code.yaml")),
-    (
-        "database.yaml",
-        include_str!("../../../rules/database.yaml"),
-    ),
-    ("generic.yaml", include_str!("../../../rules/generic.yaml")),
-    ("keys.yaml", include_str!("../../../rules/keys.yaml")),
-    ("payment.yaml", include_str!("../../../rules/payment.yaml")),
-    ("pii.yaml", include_str!("../../../rules/pii.yaml")),
+pub(crate) const FILES: [(&str, &str); 24] = files![
+    "a-m-business.yaml",
+    "a-m-developer.yaml",
+    "a-m-platforms.yaml",
+    "ai.yaml",
+    "chat.yaml",
+    "cloud.yaml",
+    "code.yaml",
+    "cookies.yaml",
+    "database.yaml",
+    "files.yaml",
+    "generic.yaml",
+    "hosting.yaml",
+    "keys.yaml",
+    "mail.yaml",
+    "n-z-ai.yaml",
+    "n-z-business.yaml",
+    "n-z-developer.yaml",
+    "n-z-platforms.yaml",
+    "observability.yaml",
+    "payment.yaml",
+    "pii.yaml",
+    "saas.yaml",
+    "urls.yaml",
+    "webhooks.yaml",
 ];

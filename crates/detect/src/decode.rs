@@ -1,11 +1,10 @@
 //! Decoders: from one view to the views that can be derived from it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use memchr::memmem;
-
-use crate::bytes::{at, hex_pair, hex_value, slice};
+use crate::bytes::{at, count_back, count_while, hex_pair, hex_value, slice};
 use crate::coding::{Coding, InflateError, gunzip};
 use crate::json;
 use crate::view::{Map, Shape, View};
@@ -23,53 +22,111 @@ pub(crate) struct Child {
 /// The kinds of input that are remembered.
 pub(crate) const BASE64: u8 = 0;
 pub(crate) const HEX: u8 = 1;
-pub(crate) const CHILD: u8 = 2;
 
 /// The views that rewrite a whole view.
-pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Vec<Child> {
-    let mut children = Vec::new();
+pub(crate) struct Rewrites {
+    /// The view with the escapes of its notation undone. It shows all that the view itself shows, but
+    /// for words whose first letter an escape has eaten.
+    pub(crate) unescaped: Option<Child>,
+    /// The others.
+    pub(crate) others: Vec<Child>,
+}
+
+/// Derives them.
+pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
+    let mut others = Vec::new();
+    let mut unescaped = None;
     let mut is_json = false;
     if view.shape == Shape::Json {
         let derived = json::derive(view.bytes);
         is_json = derived.is_valid;
-        children.extend(derived.children);
+        others = derived.nested;
+        if is_json {
+            unescaped = derived.text;
+        } else {
+            others.extend(derived.text);
+        }
     }
     if !is_json {
-        children.extend(escapes(view.bytes));
+        unescaped = escapes(view.bytes);
     }
-    children.extend(percent(view.bytes));
-    children.extend(zeros_removed(view.bytes));
-    children.extend(inflated(view, budget));
-    children
+    others.extend(percent(view.bytes));
+    others.extend(zeros_removed(view.bytes));
+    others.extend(inflated(view, budget));
+    Rewrites { unescaped, others }
 }
 
-/// The views of a run of base64 or hexadecimal characters; nothing where none makes sense.
+/// The views of a run of base64 or hexadecimal characters; nothing where none makes sense. A run may
+/// begin with characters that only happen to be of the alphabet, so that all alignments are tried.
 pub(crate) fn run(kind: u8, encoded: &[u8], run: &Range<usize>) -> Vec<Child> {
-    // A run may begin with characters that only happen to be of the alphabet; all alignments of the
-    // rest are tried.
-    let alignments = if kind == HEX { 2 } else { 4 };
-    let label: Arc<str> = if kind == HEX {
-        "hex".into()
+    let encoded = without_breaks(encoded);
+    let (alignments, name) = if kind == HEX {
+        (2, "hex")
     } else {
-        "base64".into()
+        (4, "base64")
     };
     let mut children = Vec::new();
     for skip in 0..alignments {
-        let rest = slice(encoded, skip..encoded.len());
+        let rest = slice(&encoded, skip..encoded.len());
+        if skip > 0 && kind == BASE64 && !may_hold_text(rest) {
+            continue;
+        }
         let bytes = if kind == HEX { hex(rest) } else { base64(rest) };
         if is_worth_scanning(&bytes, skip > 0) {
-            let shape = json::shape_of(&bytes);
-            let map = Map::Whole(run.clone());
             children.push(Child {
+                shape: json::shape_of(&bytes),
                 bytes,
-                map,
-                label: Some(Arc::clone(&label)),
-                shape,
+                map: Map::Whole(run.clone()),
+                label: Some(name.into()),
                 is_cut: false,
             });
         }
     }
     children
+}
+
+fn without_breaks(encoded: &[u8]) -> Cow<'_, [u8]> {
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n' | b' ' | b'\t');
+    if memchr::memchr2(b'\n', b'\r', encoded).is_none() {
+        return Cow::Borrowed(encoded);
+    }
+    Cow::Owned(
+        encoded
+            .iter()
+            .copied()
+            .filter(|byte| !is_break(byte))
+            .collect(),
+    )
+}
+
+/// Whether base64 at this alignment may decode to something worth a scan, told without decoding it:
+/// the first of four characters holds the upper six bits of a byte, which are 8 to 31 for text and 0
+/// for every second byte of wide text. Compressed data is told by its first characters.
+fn may_hold_text(encoded: &[u8]) -> bool {
+    const GROUPS_MIN: usize = 3;
+    const GROUPS_OF_BLOBS_MIN: usize = 5;
+    const BLOB_BYTES: usize = 4096;
+    const MAGICS: [&[u8]; 4] = [b"H4sI", b"KLUv/", b"UEsDB", b"eJ"];
+    let (groups, rest) = encoded.as_chunks::<4>();
+    let wanted = if encoded.len() > BLOB_BYTES {
+        GROUPS_OF_BLOBS_MIN
+    } else {
+        GROUPS_MIN
+    };
+    let is_text = |group: &[u8; 4]| {
+        let [first, ..] = *group;
+        matches!(BASE64_VALUES.get(usize::from(first)), Some(0 | 8..=31))
+    };
+    let mut streak = 0;
+    let has_streak = groups.iter().any(|group| {
+        streak = if is_text(group) { streak + 1 } else { 0 };
+        streak >= wanted
+    });
+    let is_short = groups.len() <= GROUPS_MIN && !rest.is_empty();
+    has_streak
+        || is_short
+        || MAGICS.iter().any(|magic| encoded.starts_with(magic))
+        || groups.iter().any(|group| group == b"H4sI")
 }
 
 /// Decoded bytes are worth a scan where they hold a stretch of text as long as the shortest secret,
@@ -97,8 +154,9 @@ fn is_worth_scanning(bytes: &[u8], is_shifted: bool) -> bool {
     has_wide_text(bytes)
 }
 
-/// The values of the base64 characters of both alphabets; 64 for anything else.
+/// The values of the base64 characters of both alphabets; [`NOT_BASE64`] for anything else.
 const BASE64_VALUES: [u8; 256] = base64_values();
+const NOT_BASE64: u8 = 64;
 
 #[expect(
     clippy::indexing_slicing,
@@ -107,7 +165,7 @@ const BASE64_VALUES: [u8; 256] = base64_values();
 )]
 const fn base64_values() -> [u8; 256] {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut table = [64; 256];
+    let mut table = [NOT_BASE64; 256];
     let mut index = 0;
     while index < 64 {
         table[ALPHABET[index] as usize] = index as u8;
@@ -120,37 +178,44 @@ const fn base64_values() -> [u8; 256] {
 
 /// Decodes base64 of either alphabet, padded or not, with or without line breaks.
 pub(crate) fn base64(encoded: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(encoded.len() / 4 * 3 + 3);
-    let mut held: u32 = 0;
-    let mut bits = 0;
-    let value_of = |byte: u8| BASE64_VALUES.get(usize::from(byte)).copied().unwrap_or(64);
-    let (quads, rest) = encoded.as_chunks::<4>();
-    for quad in quads {
+    let mut out = vec![0; encoded.len() / 4 * 3];
+    let value_of = |byte: u8| {
+        u32::from(
+            BASE64_VALUES
+                .get(usize::from(byte))
+                .copied()
+                .unwrap_or(NOT_BASE64),
+        )
+    };
+    let (quads, _) = encoded.as_chunks::<4>();
+    let (triples, _) = out.as_chunks_mut::<3>();
+    let mut clean = 0;
+    for (quad, triple) in quads.iter().zip(triples) {
         let [a, b, c, d] = quad.map(value_of);
-        if bits == 0 && (a | b | c | d) < 64 {
-            let group = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
-            let [_, x, y, z] = group.to_be_bytes();
-            out.extend_from_slice(&[x, y, z]);
-        } else {
-            push_sextets(&[a, b, c, d], &mut held, &mut bits, &mut out);
+        if (a | b | c | d) >= u32::from(NOT_BASE64) {
+            break;
         }
+        let [_, bytes @ ..] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+        *triple = bytes;
+        clean += 1;
     }
-    for &byte in rest {
-        push_sextets(&[value_of(byte)], &mut held, &mut bits, &mut out);
-    }
-    out
-}
-
-fn push_sextets(values: &[u8], held: &mut u32, bits: &mut u32, out: &mut Vec<u8>) {
-    for &value in values.iter().filter(|&&value| value < 64) {
-        *held = (*held << 6 | u32::from(value)) & 0xFFF;
-        *bits += 6;
-        if *bits >= 8 {
-            *bits -= 8;
-            let [.., byte] = (*held >> *bits).to_be_bytes();
+    out.truncate(clean * 3);
+    // What is left is the end, or has line breaks in it.
+    let (mut held, mut bits) = (0_u32, 0);
+    for &byte in slice(encoded, clean * 4..encoded.len()) {
+        let value = value_of(byte);
+        if value >= u32::from(NOT_BASE64) {
+            continue;
+        }
+        held = (held << 6 | value) & 0xFFF;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            let [.., byte] = (held >> bits).to_be_bytes();
             out.push(byte);
         }
     }
+    out
 }
 
 /// Decodes hexadecimal digits, with or without single separators.
@@ -223,10 +288,7 @@ fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
     const TRIES_MAX: usize = 4096;
     let bytes = view.bytes;
     let own = (view.shape != Shape::Coded).then_some(0);
-    let within = Coding::MAGICS
-        .iter()
-        .flat_map(|magic| memmem::find_iter(bytes, magic))
-        .filter(|&at| at > 0);
+    let within = magics(bytes).filter(|&at| at > 0);
     let (mut left, mut gzip_end) = (budget, 0);
     let mut children: Vec<Child> = Vec::new();
     for (tries, start) in own.into_iter().chain(within).enumerate() {
@@ -253,6 +315,16 @@ fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
         }
     }
     children
+}
+
+/// Where a gzip or zstd frame may begin: their second bytes are rare in text.
+fn magics(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    memchr::memchr2_iter(0x8B, 0xB5, bytes)
+        .filter_map(|second| second.checked_sub(1))
+        .filter(|&start| {
+            let rest = slice(bytes, start..start + 4);
+            Coding::MAGICS.iter().any(|magic| rest.starts_with(magic))
+        })
 }
 
 fn empty() -> Child {
@@ -306,16 +378,25 @@ fn rewrite(
     let (first, second) = (at(leads, 0), at(leads, leads.len().saturating_sub(1)));
     let mut out = Vec::new();
     let mut marks = Vec::new();
-    let mut copied = 0;
-    let mut position = 0;
+    let mut piece = Vec::new();
+    let (mut copied, mut position, mut text_end) = (0, 0, 0);
     while let Some(found) = memchr::memchr2(first, second, slice(bytes, position..bytes.len())) {
         position += found;
-        out.extend_from_slice(slice(bytes, copied..position));
-        copied = position;
-        let Some(length) = undo(bytes, position, &mut out) else {
+        piece.clear();
+        let is_in_text = position < text_end || stands_in_text(bytes, position);
+        text_end = position + if is_in_text { STRETCH_MIN } else { 0 };
+        let Some(length) = is_in_text
+            .then(|| undo(bytes, position, &mut piece))
+            .flatten()
+        else {
             position += 1;
             continue;
         };
+        if out.capacity() == 0 {
+            out.reserve_exact(bytes.len());
+        }
+        out.extend_from_slice(slice(bytes, copied..position));
+        out.extend_from_slice(&piece);
         position += length;
         copied = position;
         marks.push((out.len(), copied));
@@ -333,6 +414,19 @@ fn rewrite(
         shape,
         is_cut: false,
     })
+}
+
+/// The shortest stretch of text in which an escape is taken for one.
+const STRETCH_MIN: usize = 12;
+
+/// Whether there is a stretch of text around a position. In pictures and compressed data anything
+/// looks like an escape now and then.
+fn stands_in_text(bytes: &[u8], position: usize) -> bool {
+    let is_text = |byte: u8| matches!(byte, 0x20..=0x7E | b'\n' | b'\t' | b'\r');
+    let before = count_back(bytes, position, STRETCH_MIN, is_text);
+    let edge = before == position || before == STRETCH_MIN;
+    edge || before + count_while(bytes, position, STRETCH_MIN, is_text) >= STRETCH_MIN
+        || position + STRETCH_MIN >= bytes.len()
 }
 
 /// Unescapes the content of a JSON string, noting where positions jump.
@@ -416,6 +510,9 @@ fn html_entity(bytes: &[u8], position: usize, out: &mut Vec<u8>) -> Option<usize
         (b"&apos;", b'\''),
     ];
     let rest = slice(bytes, position..position + 12);
+    if !matches!(rest, [_, b'#' | b'a' | b'g' | b'l' | b'q', ..]) {
+        return None;
+    }
     if let Some((name, byte)) = NAMED.iter().find(|(name, _)| rest.starts_with(name)) {
         out.push(*byte);
         return Some(name.len());

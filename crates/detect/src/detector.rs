@@ -1,19 +1,22 @@
 //! The detector: compiled rules and what is asked of them.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use oktsec_model::{Finding, Host, RequestHead, safe_name};
 
+use crate::bytes::slice;
 use crate::coding::{self, Coding};
 use crate::fingerprint::FingerprintKey;
+use crate::llm::{self, Passage};
 use crate::rule::{Rule, RuleError};
 use crate::scanner::Scanner;
 use crate::segment::{self, Origin};
 use crate::view::{Map, Shape, View};
 use crate::walk::Walk;
-use crate::{builtin, loader};
+use crate::{builtin, home, loader};
 
 /// How much decoding one request is worth.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,34 @@ pub struct Limits {
     pub decode_depth_max: u8,
     /// How many bytes all derived views of a request may have together, content codings aside.
     pub decode_bytes_max: usize,
+}
+
+/// A rule file, as read by whoever may read files.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RuleFile {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// A secret of the operator's own, matched exactly in every view. It has no `Debug`.
+#[derive(Clone)]
+pub struct KnownSecret {
+    pub(crate) name: String,
+    pub(crate) value: Vec<u8>,
+}
+
+/// What a detector is made of, besides the embedded rules.
+pub struct Setup {
+    /// The key of the fingerprints.
+    pub key: FingerprintKey,
+    /// The bounds of decoding.
+    pub limits: Limits,
+    /// Rules of the operator's own, added to the embedded ones.
+    pub rules: Vec<RuleFile>,
+    /// Secrets of the operator's own.
+    pub secrets: Vec<KnownSecret>,
 }
 
 /// Compiled rules. Immutable; share it between threads.
@@ -69,6 +100,28 @@ impl Default for Limits {
     }
 }
 
+// === impl KnownSecret ===
+
+impl KnownSecret {
+    /// The shortest value that is looked for, in bytes: shorter ones stand in ordinary text.
+    pub const BYTES_MIN: usize = 8;
+    /// The longest, in bytes.
+    pub const BYTES_MAX: usize = 64 * 1024;
+
+    /// A secret under the name that findings show; nothing where the value is too short or too long
+    /// to be looked for. White space around the value is no part of it.
+    #[must_use]
+    pub fn new(name: &str, value: &[u8]) -> Option<Self> {
+        let value = value.trim_ascii();
+        (Self::BYTES_MIN..=Self::BYTES_MAX)
+            .contains(&value.len())
+            .then(|| Self {
+                name: name.to_owned(),
+                value: value.to_vec(),
+            })
+    }
+}
+
 // === impl Detector ===
 
 impl Detector {
@@ -77,21 +130,26 @@ impl Detector {
     /// # Errors
     /// All mistakes in the rules. The embedded ones have none, which a test holds.
     pub fn builtin(key: FingerprintKey, limits: Limits) -> Result<Self, Vec<RuleError>> {
-        let rules = loader::load(&builtin::FILES)?;
-        Self::new(rules, key, limits)
-    }
-
-    fn new(rules: Vec<Rule>, key: FingerprintKey, limits: Limits) -> Result<Self, Vec<RuleError>> {
-        let scanner = Scanner::new(&rules).map_err(|message| {
-            vec![RuleError {
-                file: "rules".to_owned(),
-                line: 1,
-                message,
-            }]
-        })?;
-        Ok(Self {
+        Self::new(Setup {
             key,
             limits,
+            rules: Vec::new(),
+            secrets: Vec::new(),
+        })
+    }
+
+    /// A detector with the embedded rules and the operator's own.
+    ///
+    /// # Errors
+    /// All mistakes in the rules, each with its place.
+    pub fn new(setup: Setup) -> Result<Self, Vec<RuleError>> {
+        let mut rules = loader::load(&builtin::FILES, &setup.rules)?;
+        let secrets = setup.secrets.iter().enumerate();
+        rules.extend(secrets.map(|(number, secret)| Rule::for_secret(&secret.name, number)));
+        let scanner = Scanner::new(&rules, &setup.secrets);
+        Ok(Self {
+            key: setup.key,
+            limits: setup.limits,
             rules,
             scanner,
         })
@@ -101,9 +159,10 @@ impl Detector {
     #[must_use]
     pub fn scan_head(&self, head: &RequestHead) -> Scan {
         let mut scan = Scan::default();
+        let host = home::name_of(&head.target.host);
         for part in segment::of_head(head) {
             let bytes = part.bytes.as_ref();
-            let mut walk = Walk::new(self, &part.origin);
+            let mut walk = Walk::new(self, &part.origin).towards(&host);
             let root = View::root(bytes);
             walk.visit(&root);
             if let Origin::Target { query_at } = part.origin {
@@ -126,19 +185,66 @@ impl Detector {
         scan
     }
 
+    /// The passages of a conversation with a language model, each with its digest; nothing where the
+    /// request is no such thing.
+    #[must_use]
+    pub fn passages(&self, head: &RequestHead, body: &[u8]) -> Vec<Passage> {
+        let is_coded = head.headers.contains_key(header::CONTENT_ENCODING);
+        if is_coded || !llm::is_host(&home::name_of(&head.target.host)) {
+            return Vec::new();
+        }
+        let way = llm::way(head);
+        llm::passages(body)
+            .into_iter()
+            .map(|range| Passage {
+                digest: self.key.passage(&way, slice(body, range.clone())),
+                range,
+            })
+            .collect()
+    }
+
+    /// Scans the body of a request, but for passages that went the same way before.
+    #[must_use]
+    pub fn scan_request_body(
+        &self,
+        head: &RequestHead,
+        body: &[u8],
+        known: &[Range<usize>],
+    ) -> Scan {
+        let host = home::name_of(&head.target.host);
+        let mut walk = Walk::new(self, &Origin::Body).towards(&host);
+        if known.is_empty() {
+            self.scan_with(&mut walk, &head.headers, body);
+            return walk.finish();
+        }
+        let (rest, marks) = llm::without(body, known);
+        let root = View::root(body);
+        let view = View {
+            parent: Some(&root),
+            map: Map::Marks(marks),
+            ..View::root(&rest)
+        };
+        walk.visit_body(&view, &head.headers);
+        walk.finish()
+    }
+
     /// Scans a body; its content codings and its type are read from the headers.
     #[must_use]
     pub fn scan_body(&self, headers: &HeaderMap, body: &[u8]) -> Scan {
         let mut walk = Walk::new(self, &Origin::Body);
+        self.scan_with(&mut walk, headers, body);
+        walk.finish()
+    }
+
+    fn scan_with(&self, walk: &mut Walk<'_>, headers: &HeaderMap, body: &[u8]) {
         match coding::announced(headers) {
             Err(reason) => {
                 walk.fail(reason);
                 walk.visit_body(&View::root(body), headers);
             }
             Ok(codings) if codings.is_empty() => walk.visit_body(&View::root(body), headers),
-            Ok(codings) => self.scan_coded(&mut walk, headers, body, &codings),
+            Ok(codings) => self.scan_coded(walk, headers, body, &codings),
         }
-        walk.finish()
     }
 
     /// Scans a text that is no request.
@@ -147,9 +253,15 @@ impl Detector {
         self.scan_body(&HeaderMap::new(), bytes)
     }
 
-    /// The rules.
+    /// The rules, the embedded ones first.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
+    }
+
+    /// A rule by its id.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.id.as_str() == id)
     }
 
     fn scan_coded(

@@ -22,9 +22,48 @@ pub(crate) fn shannon_bits(value: &[u8]) -> f32 {
         .sum()
 }
 
+/// Whether a value changes between small letters, capitals and digits as often as random characters
+/// do: words and names, also joined ones, do so rarely. A capital before a small letter begins a
+/// word, and separators part words: neither counts.
+pub(crate) fn is_random_looking(value: &[u8]) -> bool {
+    let is_change = |pair: (&u8, &u8)| {
+        matches!(
+            pair,
+            (b'A'..=b'Z' | b'a'..=b'z', b'0'..=b'9')
+                | (b'0'..=b'9', b'A'..=b'Z' | b'a'..=b'z')
+                | (b'a'..=b'z', b'A'..=b'Z')
+        )
+    };
+    let changes = value
+        .iter()
+        .zip(value.iter().skip(1))
+        .filter(|&pair| is_change(pair))
+        .count();
+    // Random hexadecimal digits change in 47 %, of 36 characters in 40 %, of 62 in 44 %.
+    changes * 5 >= value.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn random_values_are_told_from_names() {
+        for random in [
+            "8f14e45fceea467fa6d52f1c1f3a9c11",
+            "q8Zr1LwX0vTn5KyB",
+            "aBcXyZqRtUvWmNoP",
+        ] {
+            assert!(is_random_looking(random.as_bytes()), "{random}");
+        }
+        for name in [
+            "AbstractSingletonProxyFactoryBean",
+            "sha256WithRSAEncryption",
+            "some-long-name-of-things",
+        ] {
+            assert!(!is_random_looking(name.as_bytes()), "{name}");
+        }
+    }
 
     #[test]
     fn entropy_orders_values() {

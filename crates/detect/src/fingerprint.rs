@@ -35,16 +35,25 @@ impl FingerprintKey {
     /// HMAC-SHA-256 of a normalised secret, cut to 16 bytes. It does not depend on the rule, so that
     /// the same value has the same fingerprint whatever found it.
     pub(crate) fn fingerprint(&self, secret: &[u8]) -> Fingerprint {
+        Fingerprint(self.digest(&[secret]))
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> [u8; 16] {
         let mut digest = [0_u8; 16];
-        // A key of any length is accepted; were it not, all fingerprints would be zero, which
-        // says less than it should, never more.
+        // A key of any length is accepted; were it not, all digests would be zero, which says less
+        // than it should, never more.
         if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) {
-            mac.update(secret);
+            parts.iter().for_each(|part| mac.update(part));
             for (to, from) in digest.iter_mut().zip(mac.finalize().into_bytes()) {
                 *to = from;
             }
         }
-        Fingerprint(digest)
+        digest
+    }
+
+    /// A digest of a passage and of the way that it goes: HMAC-SHA-256, cut to 128 bits.
+    pub(crate) fn passage(&self, way: &str, bytes: &[u8]) -> [u8; 16] {
+        self.digest(&[way.as_bytes(), &[0], bytes])
     }
 
     /// A short digest for recognising input that was seen before in the same request. Keyed, so

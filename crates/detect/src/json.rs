@@ -12,8 +12,10 @@ use crate::view::{Map, Shape};
 
 /// What a JSON text gives.
 pub(crate) struct Derived {
-    /// The text with every string unescaped, and those strings that look like JSON, each by itself.
-    pub(crate) children: Vec<Child>,
+    /// The text with every string unescaped, where any needs it.
+    pub(crate) text: Option<Child>,
+    /// Those strings that look like JSON, each by itself.
+    pub(crate) nested: Vec<Child>,
     /// Whether the text was JSON to its end.
     pub(crate) is_valid: bool,
 }
@@ -39,10 +41,10 @@ pub(crate) fn shape_of(bytes: &[u8]) -> Shape {
 
 /// Unescapes a text of one or more JSON values.
 pub(crate) fn derive(bytes: &[u8]) -> Derived {
-    let mut text = Vec::new();
+    let mut text: Vec<u8> = Vec::new();
     let mut marks = Vec::new();
     let mut copied = 0;
-    let mut children = Vec::new();
+    let mut nested: Vec<Child> = Vec::new();
     let mut is_valid = true;
     let mut position = 0;
     while let Some(quote) = memchr::memchr(b'"', slice(bytes, position..bytes.len())) {
@@ -52,15 +54,18 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
             .all(|&byte| is_between_strings(byte));
         let string = string_at(bytes, open);
         if string.has_escapes {
+            if text.capacity() == 0 {
+                text.reserve_exact(bytes.len());
+            }
             text.extend_from_slice(slice(bytes, copied..string.content.start));
             let begin = text.len();
             decode::unescape_json(bytes, string.content.clone(), &mut text, &mut marks);
             copied = string.content.end;
             let unescaped = text.get(begin..).unwrap_or_default();
-            if shape_of(unescaped) == Shape::Json && children.len() < NESTED_MAX {
+            if shape_of(unescaped) == Shape::Json && nested.len() < NESTED_MAX {
                 let mut own = (Vec::new(), vec![(0, string.content.start)]);
                 decode::unescape_json(bytes, string.content.clone(), &mut own.0, &mut own.1);
-                children.push(Child {
+                nested.push(Child {
                     bytes: own.0,
                     map: Map::Marks(own.1),
                     label: None,
@@ -75,21 +80,21 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
     is_valid &= slice(bytes, position..bytes.len())
         .iter()
         .all(|&byte| is_between_strings(byte));
-    if copied > 0 {
+    let text = (copied > 0).then(|| {
         text.extend_from_slice(slice(bytes, copied..bytes.len()));
-        let map = Map::Marks(marks);
-        children.insert(
-            0,
-            Child {
-                bytes: text,
-                map,
-                label: None,
-                shape: Shape::Text,
-                is_cut: false,
-            },
-        );
+        Child {
+            bytes: text,
+            map: Map::Marks(marks),
+            label: None,
+            shape: Shape::Text,
+            is_cut: false,
+        }
+    });
+    Derived {
+        text,
+        nested,
+        is_valid,
     }
-    Derived { children, is_valid }
 }
 
 /// `json $.notes[2]` for a position in a JSON text; nothing where the path is no more than `$`.
@@ -146,14 +151,14 @@ impl Frame {
 }
 
 /// A string of a JSON text.
-struct JsonString {
-    content: Range<usize>,
-    after: usize,
+pub(crate) struct JsonString {
+    pub(crate) content: Range<usize>,
+    pub(crate) after: usize,
     has_escapes: bool,
     is_closed: bool,
 }
 
-fn string_at(bytes: &[u8], open: usize) -> JsonString {
+pub(crate) fn string_at(bytes: &[u8], open: usize) -> JsonString {
     let start = open + 1;
     let mut position = start;
     let mut has_escapes = false;
@@ -231,8 +236,9 @@ mod tests {
         let derived = derive(br#"{"a":"x\ny","b":"plain","c":"{\"d\":\"\\u0041\"}"}"#);
         assert!(derived.is_valid);
         let texts: Vec<&[u8]> = derived
-            .children
+            .text
             .iter()
+            .chain(&derived.nested)
             .map(|child| child.bytes.as_slice())
             .collect();
         assert_eq!(

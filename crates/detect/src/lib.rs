@@ -24,13 +24,18 @@ mod detector;
 mod entropy;
 mod fingerprint;
 mod form;
+mod grams;
+mod home;
 mod json;
+mod llm;
 mod loader;
 mod multipart;
 mod pii;
+mod plan;
 mod rule;
 mod runs;
 mod scanner;
+mod secret;
 mod segment;
 mod validate;
 mod view;
@@ -40,6 +45,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use detector::{Detector, Limits, Scan, Uninspectable};
+pub use detector::{Detector, KnownSecret, Limits, RuleFile, Scan, Setup, Uninspectable};
 pub use fingerprint::FingerprintKey;
-pub use rule::{Rule, RuleError};
+pub use llm::Passage;
+pub use rule::{HomePlace, Rule, RuleError};

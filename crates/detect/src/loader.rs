@@ -1,18 +1,17 @@
 //! Rule files to rules. All mistakes are reported at once, each with its file and line.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use oktsec_model::{Category, Confidence, RuleId, Severity, category};
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
-use regex_syntax::hir::literal::Extractor;
 
-use crate::rule::{Finder, Matcher, Rule, RuleError, Validator};
+use crate::detector::RuleFile;
+use crate::plan::{self, LOOKBACK_MAX, Plan, Tail};
+use crate::rule::{Boundary, Finder, HomePlace, Matcher, Pattern, Rule, RuleError, Validator};
 use crate::yaml::{self, Node, Value};
 
 /// The fields that a rule may have.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 19] = [
+    "anchor",
     "boundary",
     "category",
     "confidence",
@@ -26,22 +25,26 @@ const FIELDS: [&str; 16] = [
     "lookback",
     "negative_examples",
     "pattern",
+    "places",
     "severity",
     "source",
     "title",
+    "validator",
 ];
-const FIELD_VALIDATOR: &str = "validator";
-const FIELD_ANCHOR: &str = "anchor";
 const EXAMPLES_MIN: usize = 2;
-const LITERAL_BYTES_MIN: usize = 3;
-const LITERALS_MAX: usize = 96;
 
-/// Reads all files.
-pub(crate) fn load(files: &[(&str, &str)]) -> Result<Vec<Rule>, Vec<RuleError>> {
+/// Reads the embedded files and the operator's own.
+pub(crate) fn load(
+    embedded: &[(&str, &str)],
+    own: &[RuleFile],
+) -> Result<Vec<Rule>, Vec<RuleError>> {
+    let own = own
+        .iter()
+        .map(|file| (file.name.as_str(), file.text.as_str()));
     let mut rules = Vec::new();
     let mut errors = Vec::new();
     let mut places: BTreeMap<RuleId, String> = BTreeMap::new();
-    for (file, text) in files {
+    for (file, text) in embedded.iter().copied().chain(own) {
         let mut report = Report {
             file,
             errors: &mut errors,
@@ -101,7 +104,7 @@ fn read_rule(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         return None;
     };
     for (key, value) in entries {
-        if !FIELDS.contains(&key.as_str()) && key != FIELD_VALIDATOR && key != FIELD_ANCHOR {
+        if !FIELDS.contains(&key.as_str()) {
             report.add(value.line, format!("`{key}` is not a field of a rule"));
         }
     }
@@ -130,14 +133,15 @@ fn read_rule(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         severity: severity?,
         confidence: confidence?,
         homes: fields.list("homes"),
+        places: fields.places(),
         examples: fields.examples("examples"),
         negative_examples: fields.examples("negative_examples"),
         matcher: matcher?,
-        left_boundary: fields
-            .optional_word("boundary", |word| (word == "left").then_some(()))
-            .is_some(),
+        boundary: fields
+            .optional_word("boundary", Boundary::parse)
+            .unwrap_or_default(),
         entropy_min,
-        validator: fields.optional_word(FIELD_VALIDATOR, |word| {
+        validator: fields.optional_word("validator", |word| {
             Validator::ALL
                 .iter()
                 .find(|(name, _)| *name == word)
@@ -276,76 +280,80 @@ impl Fields<'_, '_, '_> {
             return finder.map(Matcher::Finder);
         }
         let text = self.required("pattern");
-        let pattern = match compile(&text) {
-            Ok(pattern) => Arc::new(pattern),
-            Err(message) => {
-                self.complain("pattern", &format!("is not valid: {message}"));
-                return None;
-            }
-        };
         if self.entries.contains_key("keys") {
-            return Some(Matcher::Assignment {
-                keys: self.list("keys"),
-                value: pattern,
-            });
+            return self.assignment(&text);
         }
-        if self.text(FIELD_ANCHOR).as_deref() == Some("run") {
-            return Some(Matcher::Run { pattern });
+        let pattern = self.parsed(Pattern::new(&text))?;
+        if self.text("anchor").as_deref() == Some("run") {
+            let first = plan::parse(&text).map_or(Tail::ANY, |hir| plan::first_bytes(&hir));
+            return Some(Matcher::Run { first, pattern });
         }
         let stated = self.list("literals");
-        let literals = if stated.is_empty() {
-            literals_of(&text)
-        } else {
-            stated
+        let lookback = self.optional_word("lookback", |word| {
+            word.parse().ok().filter(|&bytes| bytes <= LOOKBACK_MAX)
+        });
+        // Stated literals are for patterns in which none can be found.
+        let plan = match lookback {
+            Some(lookback) => Plan::stated(&text, &stated, lookback),
+            None if stated.is_empty() => Plan::new(&text),
+            None => Plan::new(&text).or_else(|_| Plan::stated(&text, &stated, 0)),
         };
-        let fits = |literal: &String| literal.len() >= LITERAL_BYTES_MIN && literal.is_ascii();
-        if literals.is_empty() || literals.len() > LITERALS_MAX || !literals.iter().all(fits) {
+        match plan {
+            Ok(plan) => Some(Matcher::Literal { plan, pattern }),
+            Err(message) => {
+                self.complain("pattern", &message);
+                None
+            }
+        }
+    }
+
+    fn parsed(&mut self, pattern: Result<Pattern, String>) -> Option<Pattern> {
+        match pattern {
+            Ok(pattern) => Some(pattern),
+            Err(message) => {
+                self.complain("pattern", &format!("is not valid: {message}"));
+                None
+            }
+        }
+    }
+
+    fn assignment(&mut self, text: &str) -> Option<Matcher> {
+        let keys = self.list("keys");
+        let fits = |key: &String| {
+            key.len() >= KEY_BYTES_MIN
+                && key
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if keys.is_empty() || !keys.iter().all(fits) {
             self.complain(
-                "pattern",
-                "begins with no literals of at least three bytes: state `literals`",
+                "keys",
+                "must hold words of at least three lower-case letters, digits or hyphens",
             );
             return None;
         }
-        let lookback = self
-            .optional_word("lookback", |word| word.parse().ok())
-            .unwrap_or(0);
-        Some(Matcher::Literal {
-            literals,
-            lookback,
-            pattern,
-        })
+        let value = self.parsed(Pattern::whole(text))?;
+        Some(Matcher::Assignment { keys, value })
+    }
+
+    /// Where the credential belongs: `authorization`, where homes are named and places are not.
+    fn places(&mut self) -> Vec<HomePlace> {
+        let texts = self.list("places");
+        let places: Vec<HomePlace> = texts
+            .iter()
+            .filter_map(|text| HomePlace::parse(text))
+            .collect();
+        if places.len() < texts.len() {
+            self.complain(
+                "places",
+                "may hold `authorization`, `cookie`, `path`, `header NAME` and `query NAME`",
+            );
+        }
+        if texts.is_empty() && self.entries.contains_key("homes") {
+            return vec![HomePlace::Authorization];
+        }
+        places
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::builder()
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .configure(
-            Regex::config()
-                .utf8_empty(false)
-                .nfa_size_limit(Some(4 * 1024 * 1024)),
-        )
-        .build(pattern)
-        .map_err(|error| error.to_string())
-}
-
-/// The literals of which every match begins with one; none where there is no such set.
-fn literals_of(pattern: &str) -> Vec<String> {
-    let parsed = regex_syntax::ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(pattern);
-    let Ok(hir) = parsed else { return Vec::new() };
-    let mut prefixes = Extractor::new()
-        .limit_class(10)
-        .limit_total(LITERALS_MAX)
-        .extract(&hir);
-    prefixes.dedup();
-    prefixes
-        .literals()
-        .unwrap_or_default()
-        .iter()
-        .map(|literal| String::from_utf8_lossy(literal.as_bytes()).into_owned())
-        .collect()
-}
+const KEY_BYTES_MIN: usize = 3;

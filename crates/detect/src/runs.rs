@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::bytes::{at, before, count_back, count_while, hex_pair, slice};
+
 /// The runs of one view.
 #[derive(Default)]
 pub(crate) struct Runs {
@@ -16,11 +18,11 @@ pub(crate) struct Runs {
 
 const BASE64_BYTES_MIN: usize = 20;
 const HEX_BYTES_MIN: usize = 32;
+const INDENT_BYTES_MAX: usize = 16;
 
 const BASE64: u8 = 1;
 const HEX: u8 = 2;
-const BREAK: u8 = 4;
-const JOIN: u8 = 8;
+const JOIN: u8 = 4;
 
 const CLASSES: [u8; 256] = classes();
 
@@ -36,9 +38,6 @@ const fn classes() -> [u8; 256] {
         }
         if byte.is_ascii_hexdigit() {
             class |= HEX;
-        }
-        if matches!(byte, b'\r' | b'\n') {
-            class |= BREAK;
         }
         if matches!(byte, b' ' | b':' | b'-' | b',') {
             class |= JOIN;
@@ -58,114 +57,136 @@ fn class(byte: u8) -> u8 {
 
 /// The runs of a view.
 pub(crate) fn find(bytes: &[u8]) -> Runs {
-    let mut runs = Runs::default();
-    let mut joined: Option<Range<usize>> = None;
-    let mut position = 0;
-    while let Some(rest) = bytes.get(position..) {
-        let gap = rest.iter().position(|&byte| class(byte) & BASE64 != 0);
-        let Some(gap) = gap else { break };
-        let start = position + gap;
-        let word = bytes.get(start..).unwrap_or_default();
-        let length = word
-            .iter()
-            .position(|&b| class(b) & BASE64 == 0)
-            .unwrap_or(word.len());
-        let end = start + length;
-        let breaks = gap > 0
-            && gap <= 4
-            && rest
-                .iter()
-                .take(gap)
-                .all(|&byte| class(byte) & BREAK != 0 || byte == b'\t' || byte == b' ')
-            && rest.first().is_some_and(|&byte| class(byte) & BREAK != 0);
-        joined = match joined {
-            Some(run) if breaks && run.end == position => Some(run.start..end),
-            earlier => {
-                keep_base64(&mut runs, earlier);
-                Some(start..end)
-            }
-        };
-        if length >= BASE64_BYTES_MIN {
-            runs.words.push(start..end);
+    let mut runs = Runs {
+        words: long_runs(bytes, 0..bytes.len(), BASE64, BASE64_BYTES_MIN),
+        ..Runs::default()
+    };
+    let joined = joined_lines(bytes);
+    let mut later = joined.into_iter().peekable();
+    for word in &runs.words {
+        while let Some(run) = later.next_if(|run| run.start <= word.start) {
+            runs.base64.push(run);
         }
-        position = end;
+        if runs.base64.last().is_none_or(|run| run.end < word.end) {
+            runs.base64.push(word.clone());
+        }
     }
-    keep_base64(&mut runs, joined);
-    find_hex(bytes, &mut runs);
+    runs.base64.extend(later);
+    for word in runs.words.iter().filter(|word| word.len() >= HEX_BYTES_MIN) {
+        runs.hex
+            .extend(long_runs(bytes, word.clone(), HEX, HEX_BYTES_MIN));
+    }
+    spaced_hex(bytes, &mut runs.hex);
     runs
 }
 
-fn keep_base64(runs: &mut Runs, run: Option<Range<usize>>) {
-    if let Some(run) = run
-        && run.len() >= BASE64_BYTES_MIN
-    {
-        runs.base64.push(run);
-    }
-}
-
-/// Hexadecimal runs lie within base64 words, or are pairs with separators; the latter are told by
-/// their rhythm.
-fn find_hex(bytes: &[u8], runs: &mut Runs) {
-    for word in &runs.words {
-        let mut start = word.start;
-        for position in word.start..=word.end {
-            let in_run = position < word.end
-                && bytes
-                    .get(position)
-                    .is_some_and(|&byte| class(byte) & HEX != 0);
-            if !in_run {
-                if position - start >= HEX_BYTES_MIN {
-                    runs.hex.push(start..position);
-                }
-                start = position + 1;
+/// The runs of a class with at least `min` bytes. Only every `min`th byte of a text without runs is
+/// looked at, and a few before it: a run that is long enough must cover one of them.
+fn long_runs(bytes: &[u8], within: Range<usize>, of: u8, min: usize) -> Vec<Range<usize>> {
+    let is_in = |position: usize| {
+        bytes
+            .get(position)
+            .is_some_and(|&byte| class(byte) & of != 0)
+    };
+    let mut found = Vec::new();
+    // No run that began before `start` reaches it.
+    let mut start = within.start;
+    while start + min <= within.end {
+        let last = start + min - 1;
+        let outside = (start..=last).rev().find(|&position| !is_in(position));
+        match outside {
+            Some(position) => start = position + 1,
+            None => {
+                let rest = slice(bytes, last + 1..within.end);
+                let more = rest.iter().position(|&byte| class(byte) & of == 0);
+                let end = last + 1 + more.unwrap_or(rest.len());
+                found.push(start..end);
+                start = end + 1;
             }
         }
     }
-    find_spaced_hex(bytes, runs);
+    found
+}
+
+/// Runs that line breaks cut: the last word of a line, whole lines, the first word of a line.
+fn joined_lines(bytes: &[u8]) -> Vec<Range<usize>> {
+    const WORD_BYTES_MAX: usize = 4096;
+    let is_base64 = |byte: u8| class(byte) & BASE64 != 0;
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(gap) = memchr::memchr(b'\n', slice(bytes, position..bytes.len())) {
+        let newline = position + gap;
+        let tail_end = newline - usize::from(before(bytes, newline) == b'\r').min(gap);
+        let tail_room = WORD_BYTES_MAX.min(tail_end - position);
+        let start = tail_end - count_back(bytes, tail_end, tail_room, is_base64);
+        position = newline + 1;
+        if start == tail_end {
+            continue;
+        }
+        let (mut end, mut next) = (tail_end, newline + 1);
+        loop {
+            next += count_while(bytes, next, INDENT_BYTES_MAX, |b| b == b' ' || b == b'\t');
+            let length = count_while(bytes, next, usize::MAX, is_base64);
+            if length == 0 {
+                break;
+            }
+            end = next + length;
+            let carriage = usize::from(at(bytes, end) == b'\r');
+            if at(bytes, end + carriage) != b'\n' {
+                break;
+            }
+            next = end + carriage + 1;
+        }
+        if end > tail_end && end - start >= BASE64_BYTES_MIN {
+            found.push(start..end);
+        }
+        position = position.max(end);
+    }
+    found
 }
 
 /// `41:4b:49` and the like: at least 16 pairs with the same separator.
-fn find_spaced_hex(bytes: &[u8], runs: &mut Runs) {
+fn spaced_hex(bytes: &[u8], found: &mut Vec<Range<usize>>) {
     const PAIRS_MIN: usize = 16;
+    const STRIDE: usize = 32;
     let mut position = 0;
-    while let Some(found) = next_join(bytes, position) {
-        let separator = crate::bytes::at(bytes, found);
-        let first = found.saturating_sub(2).max(position);
-        let mut pairs = 0;
-        let mut end = first;
-        while crate::bytes::hex_pair(bytes, end).is_some() {
-            pairs += 1;
-            end += 2;
-            if crate::bytes::at(bytes, end) != separator {
-                break;
-            }
-            end += 1;
+    while position + 8 < bytes.len() {
+        let Some(separator_at) = separator_of_pairs(bytes, position) else {
+            position += STRIDE;
+            continue;
+        };
+        let separator = at(bytes, separator_at);
+        let is_pair = |start: usize| hex_pair(bytes, start).is_some();
+        let mut start = separator_at - 2;
+        while start >= 3 && at(bytes, start - 1) == separator && is_pair(start - 3) {
+            start -= 3;
         }
-        if pairs >= PAIRS_MIN {
-            runs.hex.push(first..end.min(bytes.len()));
+        let mut end = separator_at;
+        while at(bytes, end) == separator && is_pair(end + 1) {
+            end += 3;
         }
-        position = end.max(found + 1);
+        if (end - start).div_ceil(3) >= PAIRS_MIN {
+            found.push(start..end);
+        }
+        position = end.max(position + STRIDE);
     }
 }
 
-/// The next separator that stands between hexadecimal pairs.
-fn next_join(bytes: &[u8], from: usize) -> Option<usize> {
-    bytes
-        .get(from..)?
-        .windows(6)
-        .position(|window| {
-            let [a, b, join, c, d, again] = window else {
-                return false;
-            };
-            class(*join) & JOIN != 0
-                && join == again
-                && [a, b, c, d].iter().all(|&&byte| class(byte) & HEX != 0)
-        })
-        .map(|at| from + at + 2)
+/// The separator between pairs of hexadecimal digits that a position lies among.
+fn separator_of_pairs(bytes: &[u8], position: usize) -> Option<usize> {
+    let candidate =
+        (position..position + 3).find(|&at| class(crate::bytes::at(bytes, at)) & JOIN != 0)?;
+    // The pair before it may lie before the position.
+    let start = candidate.checked_sub(2)?;
+    let is_pair = |start: usize| hex_pair(bytes, start).is_some();
+    let repeats = at(bytes, candidate + 3) == at(bytes, candidate);
+    (is_pair(start) && is_pair(candidate + 1) && repeats).then_some(candidate)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -175,7 +196,25 @@ mod tests {
         assert_eq!(runs.base64, vec![2..30, 34..74]);
         assert_eq!(runs.words, vec![2..22, 34..74]);
         assert_eq!(runs.hex, vec![34..74]);
+        let short = b"key: QUtJ\nQTEyMzQ1\r\n  Njc4OTBB\nQkNERUY= end";
+        assert_eq!(find(short).base64, vec![5..38]);
         let spaced = b"-> 41:4b:49:41:31:32:33:34:35:36:37:38:39:30:41:42:43 <-";
         assert_eq!(find(spaced).hex, vec![3..53]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_run_is_missed(text in "[a-c .]{0,200}|([a-z]{15,25}[ .]{1,3}){0,8}") {
+            let runs = find(text.as_bytes());
+            let expected: Vec<Range<usize>> = text
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .filter(|word| word.len() >= BASE64_BYTES_MIN)
+                .map(|word| {
+                    let start = word.as_ptr() as usize - text.as_ptr() as usize;
+                    start..start + word.len()
+                })
+                .collect();
+            prop_assert_eq!(runs.words, expected);
+        }
     }
 }

@@ -1,96 +1,128 @@
-//! One view against all rules. An automaton over the rules' literals finds candidates in one pass;
-//! each candidate runs its rule's pattern at that place only, over a bounded span; then validators.
+//! One view against all rules. The prefilter finds the rules' literals in one pass; each runs its
+//! rule's pattern at that place only, anchored, over a bounded span; then validators.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use oktsec_model::Confidence;
-use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
 
-use crate::assignment::{self, Assignment};
-use crate::bytes::{before, slice};
+use crate::assignment::{self, Assignment, Key};
+use crate::bytes::{at, before, count_back, slice};
 use crate::collect::{Hit, Hits};
-use crate::entropy::shannon_bits;
+use crate::detector::KnownSecret;
+use crate::entropy::{is_random_looking, shannon_bits};
+use crate::grams::Grams;
 use crate::pii;
-use crate::rule::{Finder, Matcher, Rule};
+use crate::plan::{Tail, Word};
+use crate::rule::{Finder, Matcher, Pattern, Rule};
 use crate::runs::Runs;
+use crate::secret;
 use crate::validate::{self, Verdict};
 
-/// The rules' anchors, compiled.
+/// The rules, compiled into what is looked for.
 pub(crate) struct Scanner {
-    automaton: AhoCorasick,
-    /// What each literal of the automaton belongs to.
+    grams: Grams,
+    /// What each word of the prefilter belongs to.
     targets: Vec<Vec<Target>>,
-    /// The rules of assignments, each with the words of its keys, normalised.
-    assignment_rules: Vec<(usize, Vec<String>)>,
+    /// The rules that are tried at the beginning of runs, with the bytes that they begin with.
+    run_rules: Vec<(usize, Tail)>,
     generic_rule: Option<usize>,
     pii: pii::Rules,
-    run_rules: Vec<usize>,
+    /// The values of the operator's own secrets.
+    secrets: Vec<KnownSecret>,
 }
 
-/// What a literal is an anchor of.
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+/// What a word is an anchor of.
 enum Target {
-    /// The key of an assignment.
-    Key,
+    /// A key of assignments that a general rule looks into.
+    GenericKey,
+    /// A key of assignments, in the form in which keys are compared.
+    Key { rule: usize, word: String },
+    /// The beginning of one of the operator's own secrets.
+    Secret { rule: usize, secret: usize },
     /// The rule's pattern.
-    Rule(usize),
+    Rule { rule: usize, place: Place },
 }
 
-/// How far each rule has got in one view: nothing behind it is verified again.
+/// Where a literal lies in the matches of its rule, and what follows it there.
+#[derive(Clone, Copy)]
+struct Place {
+    length: usize,
+    before_min: usize,
+    before_max: usize,
+    tail: Tail,
+}
+
+/// How far the scan of one view has got: nothing behind it is verified again.
 struct Progress {
-    /// Where the rule's last match ended.
-    match_end: Vec<usize>,
-    /// Where the rule's last literal ended: looking back never crosses it, which keeps the sum of
-    /// all look-backs below the length of the view.
-    literal_end: Vec<usize>,
-    /// Up to where the rule is known to have no match: a failed search is not repeated for the next
-    /// literal in the same span.
-    searched_end: Vec<usize>,
-    /// Where the last key of an assignment ended.
-    key_end: usize,
+    /// For each rule, up to where it has been tried; empty until there is something to say.
+    done: Vec<usize>,
+    /// The assignment that was looked at last.
+    key: Option<Key>,
 }
 
-/// The longest match that is looked at.
-const SPAN_BYTES_MAX: usize = 16 * 1024;
+/// One view that is scanned.
+struct Sight<'a> {
+    rules: &'a [Rule],
+    bytes: &'a [u8],
+    progress: Progress,
+    hits: &'a mut Hits,
+}
+
 /// The shortest run that a rule may be anchored at.
 const RUN_BYTES_MIN: usize = 20;
+/// The match itself, and the groups of which the first that matched is the secret.
+const GROUPS_MAX: usize = 6;
+/// Patterns that exclude less than this, in bits, match in random data by chance now and then.
+const STRENGTH_BITS_MIN: u32 = 40;
 
 // === impl Scanner ===
 
 impl Scanner {
-    /// Compiles the anchors of all rules.
-    pub(crate) fn new(rules: &[Rule]) -> Result<Self, String> {
-        let mut anchors: BTreeMap<String, Vec<Target>> = BTreeMap::new();
-        for word in assignment::KEY_WORDS {
-            anchors
-                .entry((*word).to_owned())
-                .or_default()
-                .push(Target::Key);
+    /// Compiles all rules.
+    pub(crate) fn new(rules: &[Rule], secrets: &[KnownSecret]) -> Self {
+        let mut anchors: BTreeMap<Word, Vec<Target>> = BTreeMap::new();
+        for text in assignment::KEY_WORDS
+            .iter()
+            .flat_map(|word| assignment::spellings(word))
+        {
+            let word = Word::ignoring_case(&text);
+            anchors.entry(word).or_default().push(Target::GenericKey);
         }
-        let (mut assignment_rules, mut run_rules) =
-            (Vec::<(usize, Vec<String>)>::new(), Vec::new());
+        let mut run_rules = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
-            let (words, target) = match &rule.matcher {
-                Matcher::Assignment { keys, .. } => {
-                    let words = keys.iter().map(|key| assignment::normalised(key)).collect();
-                    assignment_rules.push((index, words));
-                    (keys.as_slice(), Target::Key)
+            match &rule.matcher {
+                Matcher::Assignment { keys, .. } => add_keys(index, keys, &mut anchors),
+                Matcher::Literal { plan, .. } => {
+                    for literal in &plan.literals {
+                        let place = Place {
+                            length: literal.word.bytes.len(),
+                            before_min: literal.before_min,
+                            before_max: literal.before_max,
+                            tail: literal.tail,
+                        };
+                        let target = Target::Rule { rule: index, place };
+                        anchors
+                            .entry(literal.word.clone())
+                            .or_default()
+                            .push(target);
+                    }
                 }
-                Matcher::Literal { literals, .. } => (literals.as_slice(), Target::Rule(index)),
-                Matcher::Run { .. } => {
-                    run_rules.push(index);
-                    continue;
+                Matcher::Run { first, .. } => run_rules.push((index, *first)),
+                Matcher::Secret(number) => {
+                    let value = secrets.get(*number).map_or(&[][..], |secret| &secret.value);
+                    let secret = *number;
+                    let target = Target::Secret {
+                        rule: index,
+                        secret,
+                    };
+                    anchors
+                        .entry(Word::beginning(value))
+                        .or_default()
+                        .push(target);
                 }
-                Matcher::Finder(_) => continue,
-            };
-            for word in words {
-                anchors
-                    .entry(word.to_ascii_lowercase())
-                    .or_default()
-                    .push(target);
+                Matcher::Finder(_) => {}
             }
         }
         let finder = |wanted: Finder| {
@@ -98,127 +130,85 @@ impl Scanner {
                 |rule| matches!(rule.matcher, Matcher::Finder(finder) if finder == wanted),
             )
         };
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(anchors.keys())
-            .map_err(|error| error.to_string())?;
-        let mut targets: Vec<Vec<Target>> = anchors.into_values().collect();
-        for list in &mut targets {
-            list.sort_unstable();
-            list.dedup();
-        }
-        Ok(Self {
-            automaton,
+        let (words, targets) = anchors.into_iter().unzip();
+        Self {
+            grams: Grams::new(words),
             targets,
-            assignment_rules,
+            run_rules,
             generic_rule: finder(Finder::GenericAssignment),
             pii: pii::Rules::new(finder),
-            run_rules,
-        })
+            secrets: secrets.to_vec(),
+        }
     }
 
     /// Everything that the rules see in a view.
     pub(crate) fn scan(&self, rules: &[Rule], bytes: &[u8], runs: &Runs, hits: &mut Hits) {
-        let mut progress = Progress {
-            match_end: vec![0; rules.len()],
-            literal_end: vec![0; rules.len()],
-            searched_end: vec![0; rules.len()],
-            key_end: 0,
-        };
-        for found in self.automaton.find_overlapping_iter(bytes) {
-            let literal = found.start()..found.end();
-            for target in self
-                .targets
-                .get(found.pattern().as_usize())
-                .into_iter()
-                .flatten()
-            {
-                match *target {
-                    Target::Key => self.key(rules, bytes, &literal, &mut progress, hits),
-                    Target::Rule(index) => {
-                        literal_rule(rules, index, bytes, &literal, &mut progress, hits);
-                    }
-                }
-            }
-        }
-        for &index in &self.run_rules {
-            let Some(rule) = rules.get(index) else {
-                continue;
-            };
-            let Matcher::Run { pattern } = &rule.matcher else {
-                continue;
-            };
-            for start in runs.words.iter().flat_map(|run| starts_of(bytes, run)) {
-                if hits.is_full(index) {
-                    break;
-                }
-                let end = start.saturating_add(SPAN_BYTES_MAX).min(bytes.len());
-                verify(rule, index, pattern, bytes, start..end, true, hits);
-            }
-        }
+        self.scan_literals(rules, bytes, hits);
+        self.scan_runs(rules, bytes, runs, hits);
+        self.pii.find(bytes, hits);
         if let Some(general) = self.generic_rule {
             hits.prefer_others(general);
         }
-        self.pii.find(bytes, hits);
     }
 
-    /// A word that often is, or is part of, the key of an assignment.
-    fn key(
-        &self,
-        rules: &[Rule],
-        bytes: &[u8],
-        word: &Range<usize>,
-        progress: &mut Progress,
-        hits: &mut Hits,
-    ) {
-        if word.start < progress.key_end {
-            return;
-        }
-        let Some(assignment) = Assignment::around(bytes, word) else {
-            return;
+    /// What the rules with literals see in a view.
+    pub(crate) fn scan_literals(&self, rules: &[Rule], bytes: &[u8], hits: &mut Hits) {
+        let mut sight = Sight {
+            rules,
+            bytes,
+            progress: Progress {
+                done: Vec::new(),
+                key: None,
+            },
+            hits,
         };
-        progress.key_end = assignment.key.end;
-        let key = assignment.normalised_key(bytes);
-        let value = slice(bytes, assignment.value.clone());
-        let mut is_known = false;
-        for (index, words) in &self.assignment_rules {
-            let index = *index;
-            if !words.iter().any(|word| key.contains(word.as_str())) {
-                continue;
+        self.grams.scan(bytes, |word, position| {
+            for target in self.targets.get(word).into_iter().flatten() {
+                sight.target(target, position, self);
             }
-            let Some(rule) = rules.get(index) else {
-                continue;
-            };
-            let Matcher::Assignment { value: pattern, .. } = &rule.matcher else {
-                continue;
-            };
-            let fits = pattern
-                .search(&Input::new(value).anchored(Anchored::Yes))
-                .is_some_and(|found| found.end() == value.len())
-                && shannon_bits(value) >= rule.entropy_min
-                && !assignment::is_placeholder(value);
-            if fits {
-                is_known = true;
-                hits.push(Hit {
-                    rule: index,
-                    span: assignment.value.clone(),
-                    secret: value.to_vec(),
-                    confidence: rule.confidence,
-                });
+        });
+    }
+
+    fn scan_runs(&self, rules: &[Rule], bytes: &[u8], runs: &Runs, hits: &mut Hits) {
+        if self.run_rules.is_empty() {
+            return;
+        }
+        for start in runs.words.iter().flat_map(|run| starts_of(bytes, run)) {
+            let rest = slice(bytes, start..start + 1);
+            for (index, first) in &self.run_rules {
+                if !first.fits(rest) || hits.is_full(*index) {
+                    continue;
+                }
+                let Some(rule) = rules.get(*index) else {
+                    continue;
+                };
+                let Matcher::Run { pattern, .. } = &rule.matcher else {
+                    continue;
+                };
+                let end = start.saturating_add(pattern.length_max()).min(bytes.len());
+                let candidate = Candidate {
+                    rule,
+                    index: *index,
+                    pattern,
+                    strength_bits: u32::MAX,
+                };
+                candidate.verify(bytes, start..end, hits);
             }
         }
-        if let Some(index) = self.generic_rule
-            && !is_known
-            && assignment.is_generic_secret(&key, value)
-        {
-            hits.push(Hit {
-                rule: index,
-                span: assignment.value,
-                secret: value.to_vec(),
-                confidence: Confidence::Medium,
-            });
+    }
+}
+
+/// Registers every spelling of a rule's keys.
+fn add_keys(rule: usize, keys: &[String], anchors: &mut BTreeMap<Word, Vec<Target>>) {
+    for key in keys {
+        let word = assignment::normalised(key);
+        for text in assignment::anchors(key) {
+            let word = word.clone();
+            let anchor = Word::ignoring_case(&text);
+            anchors
+                .entry(anchor)
+                .or_default()
+                .push(Target::Key { rule, word });
         }
     }
 }
@@ -233,107 +223,240 @@ fn starts_of<'a>(bytes: &'a [u8], run: &Range<usize>) -> impl Iterator<Item = us
         .filter(move |&at| at + RUN_BYTES_MIN <= end)
 }
 
-/// A literal of a rule with a pattern.
-fn literal_rule(
-    rules: &[Rule],
+// === impl Sight ===
+
+impl Sight<'_> {
+    fn target(&mut self, target: &Target, position: usize, scanner: &Scanner) {
+        match target {
+            Target::GenericKey => self.generic_key(position, scanner.generic_rule),
+            Target::Key { rule, word } => self.key(*rule, word, position),
+            Target::Secret { rule, secret } => {
+                if let Some(secret) = scanner.secrets.get(*secret) {
+                    self.secret(*rule, secret, position);
+                }
+            }
+            Target::Rule { rule, place } => self.literal(*rule, position, place),
+        }
+    }
+
+    /// A literal of a rule with a pattern: the pattern is tried at each place where a match with this
+    /// literal may begin, at no place twice.
+    fn literal(&mut self, index: usize, position: usize, place: &Place) {
+        let bytes = self.bytes;
+        if !place
+            .tail
+            .fits(bytes.get(position + place.length..).unwrap_or_default())
+        {
+            return;
+        }
+        let Some(rule) = self.rules.get(index) else {
+            return;
+        };
+        let Matcher::Literal { plan, pattern } = &rule.matcher else {
+            return;
+        };
+        let Some(latest) = position.checked_sub(place.before_min) else {
+            return;
+        };
+        let done = self.progress.done(index);
+        if latest < done || self.hits.is_full(index) {
+            return;
+        }
+        let candidate = Candidate {
+            rule,
+            index,
+            pattern,
+            strength_bits: plan.strength_bits,
+        };
+        let earliest = position.saturating_sub(place.before_max).max(done);
+        let mut next = latest + 1;
+        for start in earliest..=latest {
+            if !plan.first.fits(bytes.get(start..).unwrap_or_default()) {
+                continue;
+            }
+            let end = start.saturating_add(plan.length_max).min(bytes.len());
+            if let Verified::Hit { end } = candidate.verify(bytes, start..end, self.hits) {
+                next = end.max(next);
+                break;
+            }
+        }
+        // A fixed place is only looked at once anyway.
+        if place.before_min < place.before_max || next > latest + 1 {
+            self.progress.advance(index, next, self.rules.len());
+        }
+    }
+
+    /// The beginning of one of the operator's own secrets.
+    fn secret(&mut self, index: usize, secret: &KnownSecret, position: usize) {
+        let rest = self.bytes.get(position..).unwrap_or_default();
+        if rest.starts_with(&secret.value) {
+            self.hits.push(Hit {
+                rule: index,
+                span: position..position + secret.value.len(),
+                secret: secret.value.clone(),
+                confidence: Confidence::High,
+            });
+        }
+    }
+
+    /// A word that belongs to the keys of a rule.
+    fn key(&mut self, index: usize, word: &str, position: usize) {
+        let Some(rule) = self.rules.get(index) else {
+            return;
+        };
+        let Matcher::Assignment { value: pattern, .. } = &rule.matcher else {
+            return;
+        };
+        let Some(assignment) = self.assignment_at(position) else {
+            return;
+        };
+        if !assignment.key_contains(word) {
+            return;
+        }
+        let span = assignment.value.clone();
+        let value = slice(self.bytes, span.clone());
+        let fits = pattern.fits(value.len())
+            && !self.hits.is_full(index)
+            && pattern
+                .regex()
+                .is_some_and(|regex| regex.is_match(Input::new(value).anchored(Anchored::Yes)))
+            && (rule.entropy_min == 0.0 || shannon_bits(value) >= rule.entropy_min)
+            && !secret::is_placeholder(value);
+        if fits {
+            self.hits.push(Hit {
+                rule: index,
+                span,
+                secret: value.to_vec(),
+                confidence: rule.confidence,
+            });
+        }
+    }
+
+    /// A word that keys of secrets of any kind contain.
+    fn generic_key(&mut self, position: usize, generic: Option<usize>) {
+        let bytes = self.bytes;
+        let Some(index) = generic.filter(|&index| !self.hits.is_full(index)) else {
+            return;
+        };
+        let Some(assignment) = self.assignment_at(position) else {
+            return;
+        };
+        let span = assignment.value.clone();
+        let value = slice(bytes, span.clone());
+        if assignment.is_generic_secret(value) {
+            self.hits.push(Hit {
+                rule: index,
+                span,
+                secret: value.to_vec(),
+                confidence: Confidence::Medium,
+            });
+        }
+    }
+
+    /// The assignment whose key holds a position; looked for once for all words of the key.
+    fn assignment_at(&mut self, position: usize) -> Option<&Assignment> {
+        let last = self.progress.key.as_ref();
+        if !last.is_some_and(|key| key.range.contains(&position)) {
+            self.progress.key = Some(Key::around(self.bytes, position, last));
+        }
+        self.progress.key.as_ref()?.assignment.as_ref()
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    fn done(&self, rule: usize) -> usize {
+        self.done.get(rule).copied().unwrap_or(0)
+    }
+
+    fn advance(&mut self, rule: usize, end: usize, rules: usize) {
+        self.done.resize(rules, 0);
+        if let Some(entry) = self.done.get_mut(rule) {
+            *entry = end;
+        }
+    }
+}
+
+/// A rule's pattern at a place where it may match.
+struct Candidate<'a> {
+    rule: &'a Rule,
     index: usize,
-    bytes: &[u8],
-    literal: &Range<usize>,
-    progress: &mut Progress,
-    hits: &mut Hits,
-) {
-    let Some(rule) = rules.get(index) else { return };
-    let Matcher::Literal {
-        lookback, pattern, ..
-    } = &rule.matcher
-    else {
-        return;
-    };
-    let (Some(match_end), Some(literal_end), Some(searched_end)) = (
-        progress.match_end.get_mut(index),
-        progress.literal_end.get_mut(index),
-        progress.searched_end.get_mut(index),
-    ) else {
-        return;
-    };
-    if literal.start < (*match_end).max(*searched_end) || hits.is_full(index) {
-        return;
-    }
-    let earliest = literal
-        .start
-        .saturating_sub(*lookback)
-        .max(*match_end)
-        .max(*literal_end);
-    let start = earliest.min(literal.start);
-    if *lookback > 0 {
-        *literal_end = literal.end;
-    }
-    let is_anchored = *lookback == 0;
-    let span_bytes = if is_anchored {
-        SPAN_BYTES_MAX
-    } else {
-        4 * SPAN_BYTES_MAX
-    };
-    let end = literal.end.saturating_add(span_bytes).min(bytes.len());
-    match verify(rule, index, pattern, bytes, start..end, is_anchored, hits) {
-        Verified::Hit { end } => *match_end = end,
-        Verified::NoMatch if is_anchored => {}
-        // A match that begins in the last part could have been cut off.
-        Verified::NoMatch => *searched_end = end.saturating_sub(SPAN_BYTES_MAX),
-        Verified::Refused => {}
-    }
+    pattern: &'a Pattern,
+    strength_bits: u32,
 }
 
 /// What became of a candidate.
 enum Verified {
     Hit { end: usize },
-    NoMatch,
-    Refused,
+    No,
 }
 
-/// Runs a pattern over a span and takes what passes the rule's tests.
-fn verify(
-    rule: &Rule,
-    index: usize,
-    pattern: &Regex,
-    bytes: &[u8],
-    span: Range<usize>,
-    is_anchored: bool,
-    hits: &mut Hits,
-) -> Verified {
-    let anchored = if is_anchored {
-        Anchored::Yes
-    } else {
-        Anchored::No
-    };
-    let input = Input::new(bytes).span(span).anchored(anchored);
-    let Some(found) = pattern.search(&input) else {
-        return Verified::NoMatch;
-    };
-    if rule.left_boundary && before(bytes, found.start()).is_ascii_alphanumeric() {
-        return Verified::Refused;
-    }
-    let mut secret_span = found.range();
-    if pattern.captures_len() > 1 {
-        let mut captures = pattern.create_captures();
-        pattern.search_captures(&input, &mut captures);
-        if let Some(group) = captures.get_group(1) {
-            secret_span = group.range();
+// === impl Candidate ===
+
+impl Candidate<'_> {
+    /// Runs the pattern over a span and takes what passes the rule's tests.
+    fn verify(&self, bytes: &[u8], span: Range<usize>, hits: &mut Hits) -> Verified {
+        let left = before(bytes, span.start);
+        let right = self
+            .pattern
+            .length()
+            .map_or(0, |length| at(bytes, span.start + length));
+        if !self.rule.boundary.admits(left, right) {
+            return Verified::No;
         }
+        let Some(regex) = self.pattern.regex() else {
+            return Verified::No;
+        };
+        let input = Input::new(bytes).span(span).anchored(Anchored::Yes);
+        // Where the match and its groups begin and end.
+        let mut slots = [None; 2 * GROUPS_MAX];
+        let wanted = 2 * regex.captures_len().min(GROUPS_MAX);
+        let slots = slots.get_mut(..wanted).unwrap_or_default();
+        if regex.search_slots(&input, slots).is_none() {
+            return Verified::No;
+        }
+        let mut groups = slots.chunks(2).filter_map(|pair| match pair {
+            [Some(start), Some(end)] => Some(start.get()..end.get()),
+            _ => None,
+        });
+        let Some(found) = groups.next() else {
+            return Verified::No;
+        };
+        let secret_span = groups.next().unwrap_or_else(|| found.clone());
+        if !self.stands_free(bytes, &found) {
+            return Verified::No;
+        }
+        let secret = slice(bytes, secret_span.clone());
+        if self.rule.entropy_min > 0.0 && shannon_bits(secret) < self.rule.entropy_min {
+            return Verified::No;
+        }
+        let verdict = validate::validate(self.rule, bytes, &found, secret);
+        let Some(Verdict { secret, confidence }) = verdict else {
+            return Verified::No;
+        };
+        hits.push(Hit {
+            rule: self.index,
+            span: secret_span,
+            secret,
+            confidence,
+        });
+        Verified::Hit { end: found.end }
     }
-    let secret = slice(bytes, secret_span);
-    if shannon_bits(secret) < rule.entropy_min {
-        return Verified::Refused;
+
+    /// Whether a match stands by itself as far as the rule wants it, and is no chance match within
+    /// random data.
+    fn stands_free(&self, bytes: &[u8], found: &Range<usize>) -> bool {
+        let left = before(bytes, found.start);
+        if !self.rule.boundary.admits(left, at(bytes, found.end)) {
+            return false;
+        }
+        if !left.is_ascii_alphanumeric() || self.strength_bits >= STRENGTH_BITS_MIN {
+            return true;
+        }
+        const RUN_BYTES: usize = 24;
+        let is_run = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+        let length = count_back(bytes, found.start, RUN_BYTES, is_run);
+        length < RUN_BYTES || !is_random_looking(slice(bytes, found.start - length..found.start))
     }
-    let verdict = validate::validate(rule, bytes, &found.range(), secret);
-    let Some(Verdict { secret, confidence }) = verdict else {
-        return Verified::Refused;
-    };
-    hits.push(Hit {
-        rule: index,
-        span: found.range(),
-        secret,
-        confidence,
-    });
-    Verified::Hit { end: found.end() }
 }

@@ -1,6 +1,7 @@
 //! The parts of a request's head, each a segment that is scanned by itself.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName};
@@ -15,10 +16,10 @@ pub(crate) struct Segment<'a> {
 }
 
 /// Which part.
-#[derive(Clone)]
 pub(crate) enum Origin {
     Body,
-    Header(Arc<str>),
+    /// Fields, a line each, as they are sent: a field's name says what its value is.
+    Headers(Arc<[Line]>),
     Host,
     /// Path and query as one text, so that nothing hides on the border between them.
     Target {
@@ -52,25 +53,48 @@ pub(crate) fn of_head(head: &RequestHead) -> Vec<Segment<'_>> {
         origin: Origin::Target { query_at },
         bytes: Cow::Borrowed(path_and_query),
     });
+    segments.push(of_fields(head));
+    segments
+}
+
+/// All fields as one text; names with long runs once more, in capitals.
+fn of_fields(head: &RequestHead) -> Segment<'_> {
+    let mut text = Vec::with_capacity(1024);
+    let mut lines = Vec::with_capacity(head.headers.len());
+    let mut add = |shown: Arc<str>, name: &[u8], value: &[u8]| {
+        let start = text.len();
+        text.extend_from_slice(name);
+        text.extend_from_slice(b": ");
+        lines.push(Line {
+            start,
+            value: text.len(),
+            name: shown,
+        });
+        text.extend_from_slice(value);
+        // An empty line between two keeps encoded data of one from being joined with the next.
+        text.extend_from_slice(b"\n\n");
+    };
     for name in head
         .headers
         .keys()
         .filter(|name| has_long_run(name.as_str().as_bytes()))
     {
-        segments.push(Segment {
-            origin: Origin::Header("*".into()),
-            bytes: Cow::Owned(name.as_str().to_ascii_uppercase().into_bytes()),
-        });
+        add(
+            "*".into(),
+            b"",
+            name.as_str().to_ascii_uppercase().as_bytes(),
+        );
     }
     for (name, value) in &head.headers {
         if !is_framing(name) {
-            segments.push(Segment {
-                origin: Origin::Header(safe_name(name.as_str()).into()),
-                bytes: Cow::Borrowed(value.as_bytes()),
-            });
+            let shown = safe_name(name.as_str()).into();
+            add(shown, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    segments
+    Segment {
+        origin: Origin::Headers(lines.into()),
+        bytes: Cow::Owned(text),
+    }
 }
 
 /// Whether a name holds a run that could be a key: names of hosts and fields are words.
@@ -86,21 +110,44 @@ fn is_framing(name: &HeaderName) -> bool {
     [header::CONNECTION, header::CONTENT_LENGTH, header::HOST].contains(name)
 }
 
+/// A field of the head within the text of all of them.
+pub(crate) struct Line {
+    start: usize,
+    /// Where its value begins.
+    value: usize,
+    name: Arc<str>,
+}
+
 // === impl Origin ===
 
 impl Origin {
-    /// The location of a finding in this part.
-    pub(crate) fn location(&self, part: &[u8], position: usize, views: Vec<Arc<str>>) -> Location {
-        let (place, name) = match self {
-            Self::Body => (Place::Body, None),
-            Self::Header(name) => (Place::Header, Some(Arc::clone(name))),
-            Self::Host => (Place::Host, None),
-            Self::Target { query_at } if position < *query_at => (Place::Path, None),
+    /// The location of a finding in this part, and its span there: in the value, for a field.
+    pub(crate) fn locate(
+        &self,
+        part: &[u8],
+        span: Range<usize>,
+        views: Vec<Arc<str>>,
+    ) -> (Location, Range<usize>) {
+        let at = |place, name| Location { place, name, views };
+        match self {
+            Self::Body => (at(Place::Body, None), span),
+            Self::Host => (at(Place::Host, None), span),
+            Self::Headers(lines) => {
+                let after = lines.partition_point(|line| line.start <= span.start);
+                let line = after.checked_sub(1).and_then(|index| lines.get(index));
+                let value = line.map_or(0, |line| line.value);
+                let span = span.start.saturating_sub(value)..span.end.saturating_sub(value);
+                (
+                    at(Place::Header, line.map(|line| Arc::clone(&line.name))),
+                    span,
+                )
+            }
+            Self::Target { query_at } if span.start < *query_at => (at(Place::Path, None), span),
             Self::Target { query_at } => {
                 let query = part.get(*query_at..).unwrap_or_default();
-                (Place::Query, form::field_name(query, position - query_at))
+                let name = form::field_name(query, span.start - query_at);
+                (at(Place::Query, name), span)
             }
-        };
-        Location { place, name, views }
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use memchr::memmem;
 use oktsec_model::Confidence;
 
-use crate::assignment;
 use crate::bytes::{at, before};
 use crate::decode;
 use crate::rule::{Rule, Validator};
+use crate::secret;
 
 /// A match that passed.
 pub(crate) struct Verdict {
@@ -32,7 +32,7 @@ pub(crate) fn validate(
     };
     match rule.validator {
         None => plain(rule.confidence),
-        Some(Validator::AwsKeyId) => plain(aws_key_id(bytes, found, secret)?),
+        Some(Validator::AwsKeyId) => plain(aws_key_id(bytes, found, secret)),
         Some(Validator::BasicAuth) => {
             is_user_and_password(&decode::base64(secret)).then(|| plain(rule.confidence))?
         }
@@ -41,25 +41,25 @@ pub(crate) fn validate(
             secret: pem_normalised(secret),
             confidence: rule.confidence,
         }),
-        Some(Validator::UrlPassword) => (!assignment::is_placeholder(secret)
+        Some(Validator::UrlPassword) => (!secret::is_placeholder(secret)
             && !is_usual_password(secret))
         .then(|| plain(rule.confidence))?,
     }
 }
 
 /// Any capital letter or digit may follow the prefix; the real alphabet is that of base32, and a
-/// key stands by itself. Inside a longer run on both sides it is chance.
-fn aws_key_id(bytes: &[u8], found: &Range<usize>, secret: &[u8]) -> Option<Confidence> {
-    let is_left_free = !before(bytes, found.start).is_ascii_alphanumeric();
-    let is_right_free = !at(bytes, found.end).is_ascii_alphanumeric();
+/// key stands by itself.
+fn aws_key_id(bytes: &[u8], found: &Range<usize>, secret: &[u8]) -> Confidence {
+    let is_free = !before(bytes, found.start).is_ascii_alphanumeric()
+        && !at(bytes, found.end).is_ascii_alphanumeric();
     let is_base32 = secret
         .iter()
         .skip(4)
         .all(|b| b.is_ascii_uppercase() || matches!(b, b'2'..=b'7'));
-    match (is_left_free, is_right_free) {
-        (true, true) if is_base32 => Some(Confidence::High),
-        (true, _) | (_, true) => Some(Confidence::Medium),
-        (false, false) => None,
+    if is_free && is_base32 {
+        Confidence::High
+    } else {
+        Confidence::Medium
     }
 }
 

@@ -5,16 +5,19 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use http::HeaderMap;
-use oktsec_model::Finding;
+use oktsec_model::{Finding, Treatment};
 
+use crate::bytes::{before, slice};
 use crate::collect::{Findings, Hit, Hits};
 use crate::decode::{self, Child};
 use crate::detector::{Detector, Scan, Uninspectable};
 use crate::fingerprint::Mask;
 use crate::form;
+use crate::home;
+use crate::llm;
 use crate::multipart;
 use crate::rule::{Finder, Matcher, Rule, Validator};
-use crate::runs::{self, Runs};
+use crate::runs;
 use crate::segment::Origin;
 use crate::view::{Shape, View};
 
@@ -22,11 +25,18 @@ use crate::view::{Shape, View};
 pub(crate) struct Walk<'d> {
     detector: &'d Detector,
     origin: &'d Origin,
+    /// The host of the request, where it is known.
+    host: Option<&'d str>,
+    /// Whether that is a language model's interface.
+    is_llm: bool,
     findings: Findings,
     uninspectable: Option<Uninspectable>,
     decoded_bytes: usize,
     seen: HashSet<u64>,
 }
+
+/// Longer runs are rare, and bounded by the budget: they are decoded as often as they come.
+const SEEN_BYTES_MAX: usize = 64 * 1024;
 
 // === impl Walk ===
 
@@ -35,11 +45,20 @@ impl<'d> Walk<'d> {
         Self {
             detector,
             origin,
+            host: None,
+            is_llm: false,
             findings: Findings::default(),
             uninspectable: None,
             decoded_bytes: 0,
             seen: HashSet::new(),
         }
+    }
+
+    /// The same, of a request to a host.
+    pub(crate) fn towards(mut self, host: &'d str) -> Self {
+        self.host = Some(host);
+        self.is_llm = llm::is_host(host);
+        self
     }
 
     /// The answer.
@@ -90,19 +109,29 @@ impl<'d> Walk<'d> {
 
     /// Scans a view and every view that can be derived from it.
     pub(crate) fn visit(&mut self, view: &View<'_>) {
+        let rewrites = decode::rewrites(view, self.budget_left());
         let runs = runs::find(view.bytes);
-        self.scan_only(view, &runs);
-        self.derive(view, &runs);
-    }
-
-    /// Scans a view as it is.
-    pub(crate) fn scan_only(&mut self, view: &View<'_>, runs: &Runs) {
         let mut hits = Hits::default();
-        self.detector
-            .scanner
-            .scan(&self.detector.rules, view.bytes, runs, &mut hits);
+        let Detector { scanner, rules, .. } = self.detector;
+        if rewrites.unescaped.is_some() {
+            // The unescaped view shows the rest.
+            scanner.scan_literals(rules, view.bytes, &mut hits);
+        } else {
+            scanner.scan(rules, view.bytes, &runs, &mut hits);
+        }
         for hit in hits.list {
             self.keep(view, hit);
+        }
+        let follows_escape = |run: &&Range<usize>| before(view.bytes, run.start) == b'\\';
+        let is_wanted = |run: &&Range<usize>| rewrites.unescaped.is_none() || follows_escape(run);
+        for run in runs.hex.iter().filter(is_wanted) {
+            self.descend_run(view, run, decode::HEX);
+        }
+        for run in runs.base64.iter().filter(is_wanted) {
+            self.descend_run(view, run, decode::BASE64);
+        }
+        for child in rewrites.unescaped.into_iter().chain(rewrites.others) {
+            self.descend(view, child);
         }
     }
 
@@ -121,35 +150,31 @@ impl<'d> Walk<'d> {
         while let Some(parent) = root.parent {
             root = parent;
         }
+        let (location, span) = self.origin.locate(root.bytes, span, views);
         self.findings.push(Finding {
             rule: rule.id.clone(),
             category: rule.category.clone(),
             severity: rule.severity,
             confidence,
-            location: self.origin.location(root.bytes, span.start, views),
+            home: home::of(rule, self.host, &location),
+            location,
             span,
             redacted: mask_of(rule).apply(&secret).into(),
             fingerprint: self.detector.key.fingerprint(&secret),
+            treatment: Treatment::default(),
         });
-    }
-
-    fn derive(&mut self, view: &View<'_>, runs: &Runs) {
-        for child in decode::rewrites(view, self.budget_left()) {
-            self.descend(view, child);
-        }
-        for run in &runs.hex {
-            self.descend_run(view, run, decode::HEX);
-        }
-        for run in &runs.base64 {
-            self.descend_run(view, run, decode::BASE64);
-        }
     }
 
     /// A run of characters that may be encoded data: decoded once per request, wherever else it
     /// shows up again.
     fn descend_run(&mut self, view: &View<'_>, run: &Range<usize>, kind: u8) {
-        let encoded = crate::bytes::slice(view.bytes, run.clone());
-        if !self.seen.insert(self.detector.key.seen(kind, encoded)) {
+        let encoded = slice(view.bytes, run.clone());
+        if self.is_llm && llm::is_opaque(view.bytes, run) {
+            return;
+        }
+        if encoded.len() <= SEEN_BYTES_MAX
+            && !self.seen.insert(self.detector.key.seen(kind, encoded))
+        {
             return;
         }
         for child in decode::run(kind, encoded, run) {
@@ -165,12 +190,6 @@ impl<'d> Walk<'d> {
     }
 
     fn descend(&mut self, parent: &View<'_>, child: Child) {
-        if !self
-            .seen
-            .insert(self.detector.key.seen(decode::CHILD, &child.bytes))
-        {
-            return;
-        }
         if parent.depth >= self.detector.limits.decode_depth_max {
             self.fail(Uninspectable::DecodeDepth);
             return;

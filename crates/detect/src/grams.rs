@@ -1,0 +1,375 @@
+//! The prefilter: where in a text one of many words stands. Every second position is looked at,
+//! four bytes at a time, against tables of bits that fit the nearest caches; nearly all of a
+//! text falls out there. Only where a bit is set are buckets searched and words compared.
+//!
+//! Bounded by throughput rather than by latency, it is several times faster than an automaton, which
+//! has to know one state before it can look up the next.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use crate::plan::Word;
+
+/// The literals, compiled.
+pub(crate) struct Grams {
+    words: Vec<Word>,
+    /// A bit for the hash of each folded gram of four bytes.
+    fours: Box<[u32; FOURS_WORDS]>,
+    /// A bit for the hash of each folded gram of three bytes: a word of four bytes fills only one of
+    /// the two phases with four.
+    threes: Box<[u32; THREES_WORDS]>,
+    /// The words of each gram of four bytes, and of three.
+    slots: [Slots; 2],
+}
+
+/// From a gram to the words that hold it: a hash table with linear probing, less than half full.
+struct Slots {
+    bits: u32,
+    /// The grams; 0 where there is none, which no folded gram is.
+    grams: Vec<u32>,
+    /// For each, which of the entries are its words.
+    ranges: Vec<Range<usize>>,
+    entries: Vec<Entry>,
+}
+
+/// A word that holds a gram, and where.
+#[derive(Clone, Copy)]
+struct Entry {
+    word: usize,
+    offset: usize,
+}
+
+const FOURS_BITS: u32 = 18;
+const FOURS_WORDS: usize = 1 << (FOURS_BITS - 5);
+const THREES_BITS: u32 = 17;
+const THREES_WORDS: usize = 1 << (THREES_BITS - 5);
+/// Knuth's multiplier, from the golden ratio.
+const MULTIPLIER: u32 = 0x9E37_79B1;
+const FOLD: u64 = 0x2020_2020_2020_2020;
+const THREE: u32 = 0x00FF_FFFF;
+const BLOCK_BYTES: usize = 16;
+
+// === impl Grams ===
+
+impl Grams {
+    /// Compiles words of at least four bytes.
+    pub(crate) fn new(words: Vec<Word>) -> Self {
+        let mut fours = Box::new([0_u32; FOURS_WORDS]);
+        let mut threes = Box::new([0_u32; THREES_WORDS]);
+        let mut grams: [BTreeMap<u32, Vec<Entry>>; 2] = Default::default();
+        let common = Common::new();
+        let [of_four, of_three] = &mut grams;
+        for (index, word) in words.iter().enumerate() {
+            let folded: Vec<u8> = word.bytes.iter().map(|byte| byte | 0x20).collect();
+            let window = common.rarest_window(&folded);
+            for offset in [window, window + 1] {
+                let entry = Entry {
+                    word: index,
+                    offset,
+                };
+                match *folded.get(offset..).unwrap_or_default() {
+                    [a, b, c, d, ..] => {
+                        let gram = u32::from_le_bytes([a, b, c, d]);
+                        set_bit(fours.as_mut_slice(), hash(gram, FOURS_BITS));
+                        of_four.entry(gram).or_default().push(entry);
+                    }
+                    [a, b, c] => {
+                        let gram = u32::from_le_bytes([a, b, c, 0]);
+                        set_bit(threes.as_mut_slice(), hash(gram, THREES_BITS));
+                        of_three.entry(gram).or_default().push(entry);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Self {
+            words,
+            fours,
+            threes,
+            slots: grams.map(Slots::new),
+        }
+    }
+
+    /// Calls `found` with the word's number and position for each word that stands in the text,
+    /// in the order of the positions, give or take the length of a word.
+    pub(crate) fn scan(&self, bytes: &[u8], mut found: impl FnMut(usize, usize)) {
+        let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
+        let mut last = 0_u64;
+        let mut position = 0;
+        for block in blocks {
+            last = self.block(bytes, position, block, last, &mut found);
+            position += BLOCK_BYTES;
+        }
+        let mut block = [0_u8; BLOCK_BYTES];
+        block
+            .iter_mut()
+            .zip(rest)
+            .for_each(|(to, from)| *to = *from);
+        self.block(bytes, position, &block, last, &mut found);
+    }
+
+    /// Looks at the grams of a block: the one that began two bytes before it, and those that lie in
+    /// it. Answers with its second half, for the next block.
+    #[inline]
+    fn block(
+        &self,
+        bytes: &[u8],
+        position: usize,
+        block: &[u8; BLOCK_BYTES],
+        last: u64,
+        found: &mut impl FnMut(usize, usize),
+    ) -> u64 {
+        let both = u128::from_le_bytes(*block);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "halves, and the low parts of them"
+        )]
+        {
+            let (low, high) = (both as u64 | FOLD, (both >> 64) as u64 | FOLD);
+            let grams = [
+                (last >> 48 | low << 16) as u32,
+                low as u32,
+                (low >> 16) as u32,
+                (low >> 32) as u32,
+                (low >> 48 | high << 16) as u32,
+                high as u32,
+                (high >> 16) as u32,
+                (high >> 32) as u32,
+            ];
+            for (index, gram) in grams.into_iter().enumerate() {
+                if self.holds(gram) {
+                    self.candidate(bytes, position + 2 * index, gram, found);
+                }
+            }
+            high
+        }
+    }
+
+    /// Whether a gram may belong to a word.
+    #[inline]
+    fn holds(&self, gram: u32) -> bool {
+        bit(&self.fours, hash(gram, FOURS_BITS))
+            || bit(&self.threes, hash(gram & THREE, THREES_BITS))
+    }
+
+    /// Looks a gram up, which ends two bytes behind `behind`.
+    #[cold]
+    #[inline(never)]
+    fn candidate(
+        &self,
+        bytes: &[u8],
+        behind: usize,
+        gram: u32,
+        found: &mut impl FnMut(usize, usize),
+    ) {
+        // Before the first block there is nothing.
+        let Some(position) = behind.checked_sub(2) else {
+            return;
+        };
+        let [fours, threes] = &self.slots;
+        for entry in fours
+            .get(gram)
+            .iter()
+            .chain(threes.get(gram & THREE).iter())
+        {
+            let Some(start) = position.checked_sub(entry.offset) else {
+                continue;
+            };
+            let rest = bytes.get(start..).unwrap_or_default();
+            if self
+                .words
+                .get(entry.word)
+                .is_some_and(|word| word.is_at(rest))
+            {
+                found(entry.word, start);
+            }
+        }
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    fn new(grams: BTreeMap<u32, Vec<Entry>>) -> Self {
+        let size = (4 * grams.len()).next_power_of_two().max(2);
+        let mut slots = Self {
+            bits: size.ilog2(),
+            grams: vec![0; size],
+            ranges: vec![0..0; size],
+            entries: Vec::new(),
+        };
+        for (gram, entries) in grams {
+            let start = slots.entries.len();
+            slots.entries.extend(entries);
+            let index = slots.index_of(gram);
+            if let (Some(slot), Some(range)) =
+                (slots.grams.get_mut(index), slots.ranges.get_mut(index))
+            {
+                *slot = gram;
+                *range = start..slots.entries.len();
+            }
+        }
+        slots
+    }
+
+    /// Where a gram is, or would be.
+    fn index_of(&self, gram: u32) -> usize {
+        let mut index = hash(gram, self.bits) as usize;
+        while self
+            .grams
+            .get(index)
+            .is_some_and(|&held| held != 0 && held != gram)
+        {
+            index = (index + 1) & (self.grams.len() - 1);
+        }
+        index
+    }
+
+    fn get(&self, gram: u32) -> &[Entry] {
+        let range = self.ranges.get(self.index_of(gram)).cloned();
+        range
+            .and_then(|range| self.entries.get(range))
+            .unwrap_or_default()
+    }
+}
+
+const fn hash(gram: u32, bits: u32) -> u32 {
+    gram.wrapping_mul(MULTIPLIER) >> (32 - bits)
+}
+
+/// The table's length is part of its type, so that no bounds are checked.
+#[inline]
+fn bit<const N: usize>(table: &[u32; N], hash: u32) -> bool {
+    let word = table.get((hash >> 5) as usize).copied().unwrap_or(0);
+    word >> (hash & 31) & 1 == 1
+}
+
+fn set_bit(table: &mut [u32], hash: u32) {
+    if let Some(word) = table.get_mut((hash >> 5) as usize) {
+        *word |= 1 << (hash & 31);
+    }
+}
+
+/// Grams that are common in ordinary text; made by `scripts/common-grams`.
+struct Common(HashSet<u32>);
+
+// === impl Common ===
+
+impl Common {
+    fn new() -> Self {
+        let text = include_str!("common_grams.txt");
+        let folded = |byte: &u8| if *byte == b'~' { b' ' } else { byte | 0x20 };
+        let grams = text
+            .lines()
+            .flat_map(|line| line.as_bytes().as_chunks::<4>().0);
+        Self(
+            grams
+                .map(|gram| u32::from_le_bytes(gram.each_ref().map(folded)))
+                .collect(),
+        )
+    }
+
+    /// Where the five bytes of a word begin whose grams are rarest.
+    fn rarest_window(&self, folded: &[u8]) -> usize {
+        let is_common = |gram: &[u8]| {
+            <[u8; 4]>::try_from(gram).is_ok_and(|gram| self.0.contains(&u32::from_le_bytes(gram)))
+        };
+        (0..folded.len().saturating_sub(4))
+            .max_by_key(|&start| {
+                let window = folded.get(start..start + 5).unwrap_or_default();
+                let score: u32 = window.iter().map(|&byte| rarity(byte)).sum();
+                let common = window.windows(4).filter(|gram| is_common(gram)).count();
+                // Of equal ones the first.
+                (Reverse(common), score, Reverse(start))
+            })
+            .unwrap_or(0)
+    }
+}
+
+/// How rare a folded byte is in text and source code, in tenths of bits, roughly.
+const fn rarity(folded: u8) -> u32 {
+    match folded {
+        b' ' => 25,
+        b'e' => 32,
+        b't' | b'a' | b'o' => 36,
+        b'i' | b'n' | b's' | b'r' => 40,
+        b'h' | b'd' | b'l' => 45,
+        b'c' | b'u' => 50,
+        b'm' | b'w' | b'f' | b'g' | b'y' | b'p' => 55,
+        b'b' => 60,
+        b'v' => 66,
+        b'k' => 70,
+        b'j' | b'q' | b'x' | b'z' => 95,
+        b'0'..=b'9' | b'.' | b'"' | b':' | b'=' | b'/' => 55,
+        // Folded, this is the underscore.
+        b'-' | 0x7F => 60,
+        _ => 70,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::Plan;
+
+    fn literal(text: &str) -> Word {
+        Word {
+            bytes: text.bytes().collect(),
+            masks: vec![0xFF; text.len()],
+        }
+    }
+
+    fn scan(grams: &Grams, bytes: &[u8]) -> Vec<(usize, usize)> {
+        let mut hits = Vec::new();
+        grams.scan(bytes, |literal, position| hits.push((position, literal)));
+        hits.sort_unstable();
+        hits
+    }
+
+    #[test]
+    fn literals_are_found_at_every_position() {
+        let grams = Grams::new(
+            ["ghp_", "AKIA", "glpat-", "a longer literal, really"]
+                .map(literal)
+                .into(),
+        );
+        for (index, text) in ["ghp_", "AKIA", "glpat-", "a longer literal, really"]
+            .iter()
+            .enumerate()
+        {
+            for before in 0..40 {
+                for after in [0, 1, 2, 17] {
+                    let body = format!("{}{text}{}", ".".repeat(before), ".".repeat(after));
+                    assert_eq!(scan(&grams, body.as_bytes()), [(before, index)], "{body}");
+                }
+            }
+        }
+        assert!(scan(&grams, b"GHP_ akia GLPAT-").is_empty(), "case matters");
+    }
+
+    #[test]
+    fn case_is_ignored_where_the_pattern_ignores_it() {
+        let literals = Plan::new("(?i:basic) [a-z]{4}")
+            .map(|plan| plan.literals)
+            .unwrap_or_default();
+        let grams = Grams::new(literals.into_iter().map(|one| one.word).collect());
+        assert_eq!(scan(&grams, b"BASIC Basic bAsIc basiC abcd").len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn the_prefilter_misses_nothing(text in "[abAB_-]{0,120}") {
+            let words = ["abab", "ab_ab", "AAAA", "b-b-b", "BaBaBa"];
+            let grams = Grams::new(words.map(literal).into());
+            let mut expected = Vec::new();
+            for (index, word) in words.iter().enumerate() {
+                expected.extend((0..text.len()).filter(|&at| text.as_bytes()[at..].starts_with(word.as_bytes())).map(|at| (at, index)));
+            }
+            expected.sort_unstable();
+            prop_assert_eq!(scan(&grams, text.as_bytes()), expected);
+        }
+    }
+}

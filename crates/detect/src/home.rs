@@ -1,0 +1,74 @@
+//! Where credentials belong: the hosts that issue them and the places in a request where those
+//! expect them.
+
+use oktsec_model::{Home, Host, Location, Place};
+
+use crate::rule::{HomePlace, Rule};
+
+/// Whether a finding of a rule, at a location, lies where it belongs towards a host. Bodies are home
+/// to nothing.
+pub(crate) fn of(rule: &Rule, host: Option<&str>, location: &Location) -> Home {
+    if !rule.places.iter().any(|place| place.is(location)) {
+        return Home::Elsewhere;
+    }
+    if rule.homes.is_empty() {
+        return Home::Session;
+    }
+    match host {
+        Some(host) if rule.homes.iter().any(|home| names(home, host)) => Home::Issuer,
+        _ => Home::Place,
+    }
+}
+
+/// A host as rules write homes: exact, or `*.` and a domain for what lies below it.
+fn names(home: &str, host: &str) -> bool {
+    match home.strip_prefix("*.") {
+        Some(domain) => host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        None => home == host,
+    }
+}
+
+/// The host as homes name it.
+pub(crate) fn name_of(host: &Host) -> String {
+    host.to_string()
+}
+
+// === impl HomePlace ===
+
+impl HomePlace {
+    fn is(&self, location: &Location) -> bool {
+        let name = location.name.as_deref().unwrap_or_default();
+        match self {
+            Self::Authorization => location.place == Place::Header && name == "authorization",
+            Self::Cookie => location.place == Place::Header && name == "cookie",
+            Self::Header(header) => {
+                location.place == Place::Header && (header == "*" || name == header)
+            }
+            Self::Path => location.place == Place::Path,
+            Self::Query(parameter) => {
+                location.place == Place::Query && name.eq_ignore_ascii_case(parameter)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_name_hosts() {
+        assert!(names("api.openai.com", "api.openai.com"));
+        assert!(names("*.amazonaws.com", "s3.eu-west-1.amazonaws.com"));
+        for (home, host) in [
+            ("api.openai.com", "evil.api.openai.com"),
+            ("*.amazonaws.com", "amazonaws.com"),
+            ("*.amazonaws.com", "evilamazonaws.com"),
+            ("*.amazonaws.com", "amazonaws.com.evil.example"),
+        ] {
+            assert!(!names(home, host), "{home} {host}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Whether a value is a secret when only its key's name says so: tests of the name and of the value,
+//! none of which a pattern could express.
+
+use crate::assignment::Notation;
+use crate::bytes::slice;
+use crate::entropy::{is_random_looking, shannon_bits};
+
+/// Words of normalised keys that say that the value is a secret.
+const SECRET_WORDS: [&str; 36] = [
+    "accesskey",
+    "accountkey",
+    "adminkey",
+    "apikey",
+    "appkey",
+    "applicationkey",
+    "authkey",
+    "authorization",
+    "clientkey",
+    "consumerkey",
+    "credential",
+    "cryptkey",
+    "deploykey",
+    "encryptionkey",
+    "hmackey",
+    "jwtkey",
+    "licensekey",
+    "masterkey",
+    "passcode",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "pwd",
+    "secret",
+    "secretkey",
+    "serverkey",
+    "servicekey",
+    "sharedkey",
+    "signingkey",
+    "storagekey",
+    "subscriptionkey",
+    "token",
+    "tokenkey",
+    "webhookkey",
+    "writekey",
+];
+
+/// Last parts of keys that name something about a secret, not the secret.
+const HARMLESS_ENDINGS: [&str; 38] = [
+    "algorithm",
+    "arn",
+    "class",
+    "count",
+    "created",
+    "endpoint",
+    "env",
+    "error",
+    "expires",
+    "expiry",
+    "field",
+    "file",
+    "fingerprint",
+    "format",
+    "hash",
+    "hint",
+    "id",
+    "index",
+    "label",
+    "length",
+    "limit",
+    "location",
+    "max",
+    "min",
+    "name",
+    "path",
+    "placeholder",
+    "policy",
+    "ref",
+    "size",
+    "status",
+    "ttl",
+    "type",
+    "uri",
+    "url",
+    "usage",
+    "uuid",
+    "version",
+];
+
+/// Parts of keys whose tokens are no credentials.
+const HARMLESS_PARTS: [&str; 11] = [
+    "cancel",
+    "continuation",
+    "csrf",
+    "cursor",
+    "integrity",
+    "nextpage",
+    "nexttoken",
+    "pagetoken",
+    "public",
+    "synctoken",
+    "tokenization",
+];
+
+/// Words that stand in values which are to be filled in.
+const BLANKS: [&str; 13] = [
+    "change_me",
+    "changeit",
+    "changeme",
+    "change-me",
+    "dummy",
+    "example",
+    "insert",
+    "placeholder",
+    "redacted",
+    "replace",
+    "test",
+    "xxxx",
+    "your",
+];
+
+/// Longer values stand for themselves; looking at all of them would make many assignments in one
+/// text cost more than the text is long.
+const LOOKED_AT_BYTES_MAX: usize = 128;
+
+/// Whether a value is a secret by the name of its normalised key.
+pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Notation) -> bool {
+    let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
+    if value.len() < 8 || !value.iter().all(u8::is_ascii_graphic) || !is_secret_key(key) {
+        return false;
+    }
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = value
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    // What costs least and refuses most comes first.
+    if letters == 0 || digits == 0 && !is_quoted && !is_random_looking(value) {
+        return false;
+    }
+    let is_password = ["password", "passwd", "pwd", "passphrase", "passcode"]
+        .iter()
+        .any(|word| key.ends_with(word));
+    let fits = match notation {
+        Notation::Prose => {
+            value.len() >= 20 && digits >= 3 && letters >= 3 && is_random_looking(value)
+        }
+        Notation::Explicit if is_password => {
+            let symbols = value.len() - digits - letters;
+            (digits > 0 || (symbols > 0 && is_quoted && !is_words(value)))
+                && shannon_bits(value) >= 2.5
+        }
+        Notation::Explicit => {
+            let is_mixed = digits >= 2 && letters >= 2 || digits == 0 && is_random_looking(value);
+            value.len() >= 16
+                && is_mixed
+                && shannon_bits(value) >= 3.3
+                && (!is_words(value) || is_random_looking(value))
+        }
+    };
+    fits && (is_password && notation == Notation::Explicit || !is_structured(value))
+        && (is_quoted || !is_code(value))
+        && !is_placeholder(value)
+}
+
+/// Whether a value only stands for a secret: a variable, a blank to fill in, a constant.
+pub(crate) fn is_placeholder(value: &[u8]) -> bool {
+    const CONSTANTS: [&str; 8] = [
+        "false",
+        "nil",
+        "none",
+        "null",
+        "redacted",
+        "true",
+        "undefined",
+        "unset",
+    ];
+    const OPENS: [&str; 11] = [
+        "<",
+        "{{",
+        "%(",
+        "%{",
+        "#{",
+        "[",
+        "***",
+        "...",
+        "@@",
+        "process.env",
+        "os.environ",
+    ];
+    let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
+    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+    text.is_empty()
+        || has_two_bytes_at_most(value)
+        || CONSTANTS.contains(&text.as_str())
+        || OPENS.iter().any(|open| text.starts_with(open))
+        || is_variable(value)
+        || text.contains("${")
+        || text.contains("{{")
+        || text.contains('•')
+        || is_blank(value, &text)
+}
+
+/// `$NAME`, `${NAME}`, `$(command)`: but not `$2b$10$…`, the hash of a password.
+fn is_variable(value: &[u8]) -> bool {
+    matches!(
+        value,
+        [b'$', b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'{' | b'(', ..]
+    )
+}
+
+/// A word of a blank, with nothing random beside it: the word alone would let anyone pass a secret off
+/// as an example.
+fn is_blank(value: &[u8], text: &str) -> bool {
+    const REST_BYTES_MIN: usize = 12;
+    BLANKS.iter().any(|word| {
+        text.find(word).is_some_and(|start| {
+            let before = slice(value, 0..start);
+            let after = slice(value, start + word.len()..value.len());
+            [before, after]
+                .iter()
+                .all(|part| part.len() < REST_BYTES_MIN || !is_random_looking(part))
+        })
+    })
+}
+
+fn has_two_bytes_at_most(value: &[u8]) -> bool {
+    let first = value.first();
+    let second = value.iter().find(|byte| Some(*byte) != first);
+    value
+        .iter()
+        .all(|byte| Some(byte) == first || Some(byte) == second)
+}
+
+/// Whether a key says that its value is a secret.
+fn is_secret_key(key: &str) -> bool {
+    let has_word = SECRET_WORDS.iter().any(|word| {
+        // What follows must not turn the word into another: `tokenizer`, `secretary`.
+        key.match_indices(word).any(|(start, _)| {
+            let rest = key.get(start + word.len()..).unwrap_or_default();
+            rest.is_empty()
+                || ["access", "key", "value", "prod", "dev", "live", "test"]
+                    .iter()
+                    .any(|next| rest.starts_with(next))
+                || rest.bytes().all(|byte| byte.is_ascii_digit())
+                || SECRET_WORDS.iter().any(|other| rest.starts_with(other))
+        })
+    });
+    has_word
+        && !HARMLESS_ENDINGS.iter().any(|ending| key.ends_with(ending))
+        && !HARMLESS_PARTS.iter().any(|part| key.contains(part))
+}
+
+/// An unquoted value that is an expression: `self.password`, `config::TOKEN`, `a->b`.
+fn is_code(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value);
+    let is_path = |separator: &str| {
+        text.contains(separator)
+            && text.split(separator).all(|part| {
+                !part.is_empty()
+                    && !part.starts_with(|c: char| c.is_ascii_digit())
+                    && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            })
+    };
+    is_path(".") || is_path("::") || is_path("->") || text.ends_with('?') || text.contains('*')
+}
+
+/// Words joined by separators, such as a name or a path.
+fn is_words(value: &[u8]) -> bool {
+    value
+        .split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b' ' | b':' | b'@' | b','))
+        .all(|part| {
+            let letters = part
+                .iter()
+                .filter(|byte| byte.is_ascii_alphabetic())
+                .count();
+            letters == part.len() || (part.len() <= 4 && letters == 0)
+        })
+}
+
+/// A date, an address, a path, a version.
+fn is_structured(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value);
+    text.contains("://")
+        || text.starts_with('/')
+        || text.starts_with("./")
+        || text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_word_has_its_normalised_form() {
+        for word in crate::assignment::KEY_WORDS {
+            let normalised = crate::assignment::normalised(word);
+            assert!(SECRET_WORDS.contains(&normalised.as_str()), "{word}");
+        }
+    }
+
+    #[test]
+    fn blanks_do_not_excuse_what_stands_beside_them() {
+        assert!(is_placeholder(b"your-api-key-here"));
+        assert!(is_placeholder(b"xxxxxxxxxxxxxxxxxxxx"));
+        assert!(!is_placeholder(b"example9f8Ka72LmQ0zXv81Ty"));
+    }
+}
