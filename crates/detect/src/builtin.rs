@@ -8,11 +8,16 @@ macro_rules! files {
 }
 
 /// Each file's name and content.
-pub(crate) const FILES: [(&str, &str); 24] = files![
+pub(crate) const FILES: [(&str, &str); 29] = files![
     "a-m-business.yaml",
     "a-m-developer.yaml",
     "a-m-platforms.yaml",
     "ai.yaml",
+    "by-name-ai.yaml",
+    "by-name-business.yaml",
+    "by-name-data.yaml",
+    "by-name-developer.yaml",
+    "by-name-platforms.yaml",
     "chat.yaml",
     "cloud.yaml",
     "code.yaml",
