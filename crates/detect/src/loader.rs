@@ -12,10 +12,11 @@ use crate::rule::{Finder, Matcher, Rule, RuleError, Validator};
 use crate::yaml::{self, Node, Value};
 
 /// The fields that a rule may have.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "boundary",
     "category",
     "confidence",
+    "count_min",
     "entropy_min",
     "examples",
     "finder",
@@ -132,6 +133,11 @@ fn read_rule(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         homes: fields.list("homes"),
         examples: fields.examples("examples"),
         negative_examples: fields.examples("negative_examples"),
+        count_min: fields
+            .optional_word("count_min", |word| {
+                word.parse().ok().filter(|&count| count > 0)
+            })
+            .unwrap_or(1),
         matcher: matcher?,
         left_boundary: fields
             .optional_word("boundary", |word| (word == "left").then_some(()))
@@ -266,12 +272,7 @@ impl Fields<'_, '_, '_> {
     }
 
     fn matcher(&mut self) -> Option<Matcher> {
-        let finder = self.optional_word("finder", |word| {
-            Finder::ALL
-                .iter()
-                .find(|(name, _)| *name == word)
-                .map(|(_, finder)| *finder)
-        });
+        let finder = self.optional_word("finder", Finder::named);
         if self.entries.contains_key("finder") {
             return finder.map(Matcher::Finder);
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use oktsec_model::{Category, Confidence, RuleId, Severity};
 use regex_automata::meta::Regex;
 
+use crate::pii::Kind;
+
 /// One detection rule.
 pub struct Rule {
     /// Its id, for example `aws-access-key-id`.
@@ -26,6 +28,8 @@ pub struct Rule {
     pub examples: Vec<String>,
     /// Texts that it must not match.
     pub negative_examples: Vec<String>,
+    /// How many values together are a finding, for finders of lists.
+    pub count_min: u32,
     pub(crate) matcher: Matcher,
     pub(crate) left_boundary: bool,
     pub(crate) entropy_min: f32,
@@ -54,12 +58,9 @@ pub(crate) enum Matcher {
 /// The hand-written finders.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Finder {
-    EmailList,
     GenericAssignment,
-    Iban,
-    PaymentCard,
-    PhoneList,
-    UsSsn,
+    /// A kind of personal data.
+    Pii(Kind),
 }
 
 /// The tests that a match has to pass after its pattern.
@@ -86,14 +87,13 @@ pub struct RuleError {
 // === impl Finder ===
 
 impl Finder {
-    pub(crate) const ALL: [(&str, Self); 6] = [
-        ("email-list", Self::EmailList),
-        ("generic-assignment", Self::GenericAssignment),
-        ("iban", Self::Iban),
-        ("payment-card", Self::PaymentCard),
-        ("phone-list", Self::PhoneList),
-        ("us-ssn", Self::UsSsn),
-    ];
+    /// The finder of a name in a rule file.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "generic-assignment" => Some(Self::GenericAssignment),
+            _ => Kind::named(name).map(Self::Pii),
+        }
+    }
 }
 
 // === impl Validator ===

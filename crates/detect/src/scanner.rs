@@ -114,7 +114,7 @@ impl Scanner {
             targets,
             assignment_rules,
             generic_rule: finder(Finder::GenericAssignment),
-            pii: pii::Rules::new(finder),
+            pii: pii::Rules::new(rules),
             run_rules,
         })
     }
@@ -161,7 +161,7 @@ impl Scanner {
         if let Some(general) = self.generic_rule {
             hits.prefer_others(general);
         }
-        self.pii.find(bytes, hits);
+        self.pii.find(bytes, "", hits);
     }
 
     /// A word that often is, or is part of, the key of an assignment.

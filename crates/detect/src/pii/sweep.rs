@@ -1,0 +1,497 @@
+//! The sweep over the digits of a view: candidates become tokens and groups of digits, these meet the
+//! recognisers of their shape, and what passes is a hit. Every byte is part of one token at most, so
+//! that the work is linear in the text.
+
+use std::ops::Range;
+
+use oktsec_model::Confidence;
+
+use super::checksum::Proof;
+use super::contact;
+use super::context::Context;
+use super::digits::{self, BLOCK_BYTES, Candidates, Marks};
+use super::kind::Kind;
+use super::shape::{
+    GROUP_DIGITS_MAX, GROUPS_PER_SHAPE_MAX, GroupShape, TOKEN_BYTES_MAX, Target,
+    is_group_separator, pair_index,
+};
+use super::{Rules, payment, travel, wallet};
+use crate::bytes::{at, before, count_back, count_while, slice};
+use crate::collect::{Hit, Hits};
+
+/// One pass over one view.
+pub(super) struct Sweep<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) bytes: &'a [u8],
+    pub(super) context: Context<'a>,
+    hits: &'a mut Hits,
+    /// What lies before was looked at.
+    done: usize,
+    /// Up to where wallets were looked for.
+    pub(super) wallets_done: usize,
+    phones: contact::List,
+}
+
+/// Groups of digits with single separators between them: `4111 1111 1111 1111`.
+pub(super) struct Groups {
+    starts: [usize; GROUPS_MAX],
+    /// The lengths; past the last group there is room to read a whole shape.
+    lengths: [u8; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
+    /// The separator after each group.
+    separators: [u8; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
+    count: usize,
+    /// Where the last group ends.
+    end: usize,
+    has_more: bool,
+}
+
+const GROUPS_MAX: usize = 24;
+
+// === impl Sweep ===
+
+impl<'a> Sweep<'a> {
+    pub(super) fn new(
+        rules: &'a Rules,
+        bytes: &'a [u8],
+        context: Context<'a>,
+        hits: &'a mut Hits,
+    ) -> Self {
+        Self {
+            rules,
+            bytes,
+            context,
+            hits,
+            done: 0,
+            wallets_done: 0,
+            phones: contact::List::default(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let (blocks, tail) = self.bytes.as_chunks::<BLOCK_BYTES>();
+        let mut marks = Marks::default();
+        for (index, block) in blocks.iter().enumerate() {
+            if digits::has_digit(block) {
+                marks.push(digits::digit_mask(block));
+                self.block(index * BLOCK_BYTES, marks.candidates());
+            } else {
+                marks = Marks::default();
+            }
+        }
+        let mut block = [0; BLOCK_BYTES];
+        for (to, from) in block.iter_mut().zip(tail) {
+            *to = *from;
+        }
+        marks.push(digits::digit_mask(&block));
+        self.block(self.bytes.len() - tail.len(), marks.candidates());
+        if let Some(speaker) = self.rules.speaker(Kind::PhoneList) {
+            self.phones.finish(speaker, self.hits);
+        }
+    }
+
+    fn block(&mut self, base: usize, candidates: Candidates) {
+        wallet::find_in_block(self, base);
+        let Candidates {
+            pairs,
+            numbers,
+            medicare,
+            medicare_dashed,
+        } = candidates;
+        let mut bits = pairs | numbers | medicare | medicare_dashed;
+        while bits != 0 {
+            let bit = bits & bits.wrapping_neg();
+            let position = base + bits.trailing_zeros() as usize;
+            bits ^= bit;
+            if position < self.done {
+                continue;
+            }
+            if pairs & bit != 0 && payment::iban_at(self, position) {
+                continue;
+            }
+            if medicare & bit != 0 {
+                self.medicare(position, 11);
+            }
+            if medicare_dashed & bit != 0 {
+                self.medicare(position, 13);
+            }
+            if numbers & bit != 0 {
+                self.number(position);
+            }
+        }
+    }
+
+    /// Looks no more at what lies before a position.
+    pub(super) fn skip_to(&mut self, position: usize) {
+        self.done = self.done.max(position);
+    }
+
+    /// The number, or the token, of which a digit stands at a position.
+    fn number(&mut self, position: usize) {
+        let is_digit = |byte: u8| byte.is_ascii_digit();
+        let back = count_back(self.bytes, position, position - self.done, is_digit);
+        let start = position - back;
+        let end = position + count_while(self.bytes, position, usize::MAX, is_digit);
+        let is_token = before(self.bytes, start).is_ascii_alphabetic()
+            || at(self.bytes, end).is_ascii_alphabetic();
+        if is_token {
+            self.token(start..end);
+        } else {
+            self.groups(start);
+        }
+    }
+
+    /// The token of letters and digits around a run of digits.
+    fn token(&mut self, run: Range<usize>) {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric();
+        let back_max = (run.start - self.done).min(TOKEN_BYTES_MAX + 1);
+        let start = run.start - count_back(self.bytes, run.start, back_max, is_part);
+        let end = run.end + count_while(self.bytes, run.end, usize::MAX, is_part);
+        self.done = end;
+        self.mixed(&run);
+        if at(self.bytes, end) == b'<' || before(self.bytes, start) == b'<' {
+            travel::machine_readable(self, start..end);
+        }
+        if end - start <= TOKEN_BYTES_MAX {
+            self.whole_token(start..end);
+        }
+    }
+
+    fn whole_token(&mut self, span: Range<usize>) {
+        let rules = self.rules;
+        let Some(shapes) = rules.shapes.tokens.get(span.len()) else {
+            return;
+        };
+        if shapes.is_empty() {
+            return;
+        }
+        let mut text = [0; TOKEN_BYTES_MAX];
+        let (mut digits, mut has_lower) = (0_u64, false);
+        let token = slice(self.bytes, span.clone());
+        for (index, (to, &from)) in text.iter_mut().zip(token).enumerate() {
+            digits |= u64::from(from.is_ascii_digit()) << index;
+            has_lower |= from.is_ascii_lowercase();
+            *to = from.to_ascii_uppercase();
+        }
+        let text = slice(&text, 0..span.len());
+        for shape in shapes {
+            if digits & shape.letters == 0 && shape.digits & !digits == 0 {
+                self.judge(shape.target, has_lower, span.clone(), text);
+            }
+        }
+    }
+
+    /// The shapes that letters and separators are parts of.
+    fn mixed(&mut self, run: &Range<usize>) {
+        let rules = self.rules;
+        for shape in rules.shapes.mixed.get(run.len()).into_iter().flatten() {
+            let Some(start) = run.start.checked_sub(shape.anchor) else {
+                continue;
+            };
+            let span = start..start + shape.pattern.len();
+            let found = slice(self.bytes, span.clone());
+            if !shape.fits(found) {
+                continue;
+            }
+            let mut text = [0; TOKEN_BYTES_MAX];
+            let letters = found.iter().filter(|byte| byte.is_ascii_alphanumeric());
+            let length = letters.clone().count();
+            for (to, from) in text.iter_mut().zip(letters) {
+                *to = from.to_ascii_uppercase();
+            }
+            let has_lower = found.iter().any(u8::is_ascii_lowercase);
+            let text = slice(&text, 0..length);
+            if self.judge(shape.target, has_lower, span.clone(), text) {
+                self.skip_to(span.end);
+            }
+        }
+    }
+
+    /// All groups of digits around a group that begins at a position.
+    fn groups(&mut self, start: usize) {
+        let mut begin = start;
+        for _ in 0..GROUPS_PER_SHAPE_MAX {
+            let Some(end) = begin.checked_sub(1) else {
+                break;
+            };
+            let length = count_back(self.bytes, end, GROUP_DIGITS_MAX, |b| b.is_ascii_digit());
+            let previous = end - length;
+            if !is_group_separator(at(self.bytes, end))
+                || length == 0
+                || previous < self.done
+                || before(self.bytes, previous).is_ascii_alphanumeric()
+            {
+                break;
+            }
+            begin = previous;
+        }
+        loop {
+            let groups = Groups::read(self.bytes, begin);
+            if self.rules.speaker(Kind::PhoneList).is_some()
+                && contact::phone(self.bytes, &groups, &mut self.context, &mut self.phones)
+            {
+                self.skip_to(groups.end());
+                return;
+            }
+            // The last groups of a part are the first of the next.
+            let looked_at = if groups.has_more {
+                groups.count - GROUPS_PER_SHAPE_MAX
+            } else {
+                groups.count
+            };
+            let mut index = 0;
+            while index < looked_at {
+                index += self.windows(&groups, index);
+            }
+            if !groups.has_more {
+                self.skip_to(groups.end());
+                return;
+            }
+            begin = groups.start(index);
+        }
+    }
+
+    /// What begins with a group. Answers how many groups were taken.
+    fn windows(&mut self, groups: &Groups, index: usize) -> usize {
+        let rules = self.rules;
+        let run = groups.range(index);
+        let (lengths, separators) = groups.words(index);
+        for shape in rules
+            .shapes
+            .groups
+            .get(pair_index(lengths))
+            .into_iter()
+            .flatten()
+        {
+            let fits = lengths & low_bytes(shape.count) == shape.lengths
+                && separators & low_bytes(shape.count - 1) == shape.separators
+                && groups.stands_alone(index, shape);
+            if fits && self.group_shape(groups, index, shape) {
+                return shape.count;
+            }
+        }
+        self.mixed(&run);
+        let is_known = rules
+            .shapes
+            .bare
+            .get(run.len())
+            .is_some_and(|list| !list.is_empty());
+        if is_known {
+            self.bare(run);
+        }
+        1
+    }
+
+    fn group_shape(&mut self, groups: &Groups, index: usize, shape: &GroupShape) -> bool {
+        let span = groups.start(index)..groups.range(index + shape.count - 1).end;
+        let mut text = [0; TOKEN_BYTES_MAX];
+        let digits = slice(self.bytes, span.clone())
+            .iter()
+            .filter(|b| b.is_ascii_digit());
+        let mut length = 0;
+        for (to, from) in text.iter_mut().zip(digits) {
+            *to = *from;
+            length += 1;
+        }
+        self.judge(shape.target, false, span, slice(&text, 0..length))
+    }
+
+    /// A group of digits by itself.
+    fn bare(&mut self, span: Range<usize>) {
+        let rules = self.rules;
+        if !is_free(self.bytes, &span) {
+            return;
+        }
+        let bytes = self.bytes;
+        let text = slice(bytes, span.clone());
+        let weak = rules.shapes.bare_weak.get(span.len()).copied().unwrap_or(0);
+        // Cheaper than twenty checks of numbers that nothing speaks for.
+        let explained = if weak == 0 {
+            0
+        } else {
+            weak & self.context.kinds_at(span.start)
+        };
+        for target in rules.shapes.bare.get(span.len()).into_iter().flatten() {
+            if target.is_strong || explained & target.recogniser.kind.bit() != 0 {
+                self.judge(*target, false, span.clone(), text);
+            }
+        }
+    }
+
+    /// Takes a value that has the shape of a kind, if its check and, where needed, its context agree.
+    fn judge(
+        &mut self,
+        target: Target,
+        is_doubtful: bool,
+        span: Range<usize>,
+        text: &[u8],
+    ) -> bool {
+        let Target {
+            recogniser,
+            is_strong,
+        } = target;
+        let kind = recogniser.kind;
+        let proof = (recogniser.check)(text);
+        if proof == Proof::Fails || !is_free(self.bytes, &span) {
+            return false;
+        }
+        let is_strong = is_strong && !is_doubtful && proof == Proof::Holds;
+        let is_explained = self.context.kinds_at(span.start) & kind.bit() != 0;
+        if is_explained {
+            self.context.decided(span.end, kind.bit());
+        }
+        let is_taken = is_strong || is_explained;
+        if is_taken {
+            self.take(kind, span, text, is_strong && is_explained);
+        }
+        is_taken
+    }
+
+    /// Takes a value that is proved.
+    pub(super) fn take(&mut self, kind: Kind, span: Range<usize>, text: &[u8], is_certain: bool) {
+        let Some(speaker) = self.rules.speaker(kind) else {
+            return;
+        };
+        if self.hits.is_full(speaker.rule) {
+            return;
+        }
+        let confidence = if is_certain {
+            Confidence::High
+        } else {
+            speaker.confidence
+        };
+        self.hits.push(Hit {
+            rule: speaker.rule,
+            span,
+            secret: text.to_vec(),
+            confidence,
+        });
+    }
+
+    /// A Medicare beneficiary identifier that ends with the digit at a position.
+    fn medicare(&mut self, position: usize, length: usize) {
+        let Some(start) = (position + 1).checked_sub(length) else {
+            return;
+        };
+        super::americas::medicare(self, start..position + 1);
+    }
+}
+
+// === impl Groups ===
+
+impl Groups {
+    /// The groups from a position on.
+    fn read(bytes: &[u8], start: usize) -> Self {
+        let mut groups = Self {
+            starts: [0; GROUPS_MAX],
+            lengths: [0; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
+            separators: [0; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
+            count: 0,
+            end: start,
+            has_more: false,
+        };
+        let mut position = start;
+        let slots = groups
+            .starts
+            .iter_mut()
+            .zip(&mut groups.lengths)
+            .zip(&mut groups.separators);
+        for ((start, length), separator) in slots {
+            let digits = count_while(bytes, position, usize::MAX, |b| b.is_ascii_digit());
+            *start = position;
+            *length = u8::try_from(digits).unwrap_or(u8::MAX);
+            groups.count += 1;
+            position += digits;
+            groups.end = position;
+            let next = at(bytes, position);
+            groups.has_more = is_group_separator(next) && at(bytes, position + 1).is_ascii_digit();
+            if digits >= usize::from(u8::MAX) || !groups.has_more {
+                groups.has_more = false;
+                break;
+            }
+            *separator = next;
+            position += 1;
+        }
+        groups
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn start(&self, index: usize) -> usize {
+        self.starts.get(index).copied().unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn length(&self, index: usize) -> usize {
+        self.lengths.get(index).copied().map_or(0, usize::from)
+    }
+
+    fn range(&self, index: usize) -> Range<usize> {
+        let start = self.start(index);
+        start..start.saturating_add(self.length(index))
+    }
+
+    /// Where the last group ends.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    pub(super) fn separator(&self, index: usize) -> u8 {
+        at(&self.separators, index)
+    }
+
+    /// The lengths and the separators from a group on, one byte each.
+    fn words(&self, index: usize) -> (u64, u64) {
+        let word = |list: &[u8]| {
+            let eight = list.get(index..).and_then(|rest| rest.first_chunk::<8>());
+            eight.map_or(0, |eight| u64::from_le_bytes(*eight))
+        };
+        (word(&self.lengths), word(&self.separators))
+    }
+
+    /// Whether a shape with spaces is not a part of a longer row of equal groups: tables of numbers
+    /// are full of them.
+    fn stands_alone(&self, index: usize, shape: &GroupShape) -> bool {
+        let has_spaces = self.separator(index) == b' ';
+        let last = index + shape.count - 1;
+        let left = index.checked_sub(1);
+        let goes_on_left = left.is_some_and(|left| {
+            self.separator(left) == b' ' && self.length(left) == self.length(index)
+        });
+        let goes_on_right =
+            self.separator(last) == b' ' && self.length(last + 1) == self.length(last);
+        !has_spaces || !(goes_on_left || goes_on_right)
+    }
+}
+
+/// A mask of the lowest bytes.
+const fn low_bytes(count: usize) -> u64 {
+    if count >= 8 {
+        u64::MAX
+    } else {
+        (1 << (count * 8)) - 1
+    }
+}
+
+/// Whether a value stands by itself: not within a word, a fraction, an escape or a longer number.
+pub(super) fn is_free(bytes: &[u8], span: &Range<usize>) -> bool {
+    let (left, right) = (before(bytes, span.start), at(bytes, span.end));
+    let (farther_left, farther_right) = (
+        before(bytes, span.start.saturating_sub(1)),
+        at(bytes, span.end + 1),
+    );
+    let joins_left = match left {
+        b'_' | b'%' | b'\\' | b'+' | b'@' => true,
+        b'.' | b':' => farther_left.is_ascii_digit(),
+        b'-' => farther_left.is_ascii_alphanumeric() || farther_left == b'-',
+        b'/' => farther_left.is_ascii_digit(),
+        _ => left.is_ascii_alphanumeric(),
+    };
+    let joins_right = match right {
+        b'_' | b'@' | b'%' => true,
+        b'.' | b'/' => farther_right.is_ascii_digit(),
+        b'-' => farther_right.is_ascii_alphanumeric() || farther_right == b'-',
+        _ => right.is_ascii_alphanumeric(),
+    };
+    !joins_left && !joins_right
+}
