@@ -120,10 +120,17 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     },
     Recogniser {
         kind: Kind::BrCnpj,
-        strong: &["00.000.000/0000-00", "00000000000000"],
-        weak: &["00000000/0000-00"],
+        strong: &["00.000.000/0000-00", "00000000/0000-00"],
+        weak: &[],
         words: &["cnpj", "cadastro nacional"],
-        check: cnpj,
+        check: |text| Proof::of(cnpj(text)),
+    },
+    Recogniser {
+        kind: Kind::BrCnpj,
+        strong: &["00000000000000"],
+        weak: &[],
+        words: &[],
+        check: bare_cnpj,
     },
     Recogniser {
         kind: Kind::MxCurp,
@@ -243,17 +250,21 @@ fn cpf(text: &[u8]) -> Proof {
     Proof::of(first && second && !is_repeated(text))
 }
 
-/// Two check digits modulo 11 (Receita Federal). In one piece, only the number of a first branch is
-/// unlike any other number.
-fn cnpj(text: &[u8]) -> Proof {
+/// Two check digits modulo 11 (Receita Federal).
+fn cnpj(text: &[u8]) -> bool {
     let check = |weights: &[u32]| match weighted(text, weights) % 11 {
         0 | 1 => 0,
         rest => 11 - rest,
     };
     let first = check(&[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]) == digit(text, 12);
     let second = check(&[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]) == digit(text, 13);
-    let is_first_branch = number(text, 8..12) <= 9 && number(text, 8..12) > 0;
-    Proof::of(first && second && !is_repeated(text)).weak_if(!is_first_branch)
+    first && second && !is_repeated(text)
+}
+
+/// In one piece, only the number of a first branch is unlike any other number.
+fn bare_cnpj(text: &[u8]) -> Proof {
+    let is_first_branch = matches!(number(text, 8..12), 1..=9);
+    Proof::of(cnpj(text)).weak_if(!is_first_branch)
 }
 
 /// Places in the alphabet of the Mexican registries, in which a letter stands between N and O.

@@ -69,10 +69,14 @@ impl Words {
     pub(super) fn new(list: impl Iterator<Item = (&'static str, u128)>) -> Self {
         let mut begins = vec![0_u64; 1024].into_boxed_slice();
         let mut words: Vec<Word> = list
-            .map(|(text, kinds)| {
-                let text = text.as_bytes().to_vec();
-                let hash = hash(fold3(&text));
-                Word { hash, text, kinds }
+            .flat_map(|(text, kinds)| {
+                beginnings(text.as_bytes())
+                    .into_iter()
+                    .map(move |begin| Word {
+                        hash: hash(fold3(&begin)),
+                        text: text.as_bytes().to_vec(),
+                        kinds,
+                    })
             })
             .collect();
         for word in &words {
@@ -123,6 +127,24 @@ impl Words {
         let mut kinds = 0;
         self.find(name, 0, name.len(), |seen| kinds |= seen.kinds);
         kinds
+    }
+}
+
+/// How a word may begin: its first three bytes are what it is found by, and a separator among them
+/// may be any, or none.
+fn beginnings(word: &[u8]) -> Vec<Vec<u8>> {
+    const AFTER: &[u8] = b" _-./:=\"'#,";
+    match word.iter().take(3).position(|byte| *byte == b' ') {
+        None if word.len() >= 3 => vec![word.to_vec()],
+        None => (AFTER.iter())
+            .map(|after| [word, &[*after]].concat())
+            .collect(),
+        Some(gap) => {
+            let (head, tail) = (slice(word, 0..gap), slice(word, gap + 1..word.len()));
+            let joined = std::iter::once([head, tail].concat());
+            let separated = b" _-./'".iter().map(|gap| [head, &[*gap], tail].concat());
+            joined.chain(separated).collect()
+        }
     }
 }
 
