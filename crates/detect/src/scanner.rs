@@ -26,7 +26,7 @@ pub(crate) struct Scanner {
     /// The rules of assignments, each with the words of its keys, normalised.
     assignment_rules: Vec<(usize, Vec<String>)>,
     generic_rule: Option<usize>,
-    pii: pii::Rules,
+    pub(crate) pii: pii::Rules,
     run_rules: Vec<usize>,
 }
 

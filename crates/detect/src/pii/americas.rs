@@ -80,7 +80,6 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
             "A000-0000-0000",
             "A000-000-00-000-0",
             "A0000-00000-00000",
-            "00000000",
         ],
         words: &[
             "driver license",
@@ -164,7 +163,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
             "000000000",
             "00000000A",
         ],
-        words: &["rut", "rol unico", "run", "chile"],
+        words: &["rut", "rol unico", "rol único"],
         check: rut,
     },
 ];

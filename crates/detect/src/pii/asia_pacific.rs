@@ -77,7 +77,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
         strong: &["0000 0000 0000", "0000-0000-0000"],
         weak: &["000000000000"],
         words: &["aadhaar", "aadhar", "adhaar", "uidai", "आधार"],
-        check: |text| Proof::of(at(text, 0) >= b'2' && verhoeff(text) && !is_repeated(text)),
+        check: aadhaar,
     },
     Recogniser {
         kind: Kind::InPan,
@@ -286,6 +286,13 @@ fn nhi(text: &[u8]) -> Proof {
     }
     let rest = sum % 11;
     Proof::of(rest != 0 && (11 - rest) % 10 == digit(text, 6))
+}
+
+/// The first digit and the check digit (UIDAI). Rows of numbers repeat themselves.
+fn aadhaar(text: &[u8]) -> Proof {
+    let group = |index: usize| slice(text, index * 4..index * 4 + 4);
+    let repeats = group(0) == group(1) || group(1) == group(2) || group(0) == group(2);
+    Proof::of(at(text, 0) >= b'2' && verhoeff(text)).weak_if(repeats)
 }
 
 /// The fourth letter says whose number it is (Income Tax Department).

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Speaker;
 use super::context::Context;
 use super::kind::Kind;
-use super::sweep::Groups;
+use super::sweep::{Groups, is_free};
 use crate::bytes::{at, before, count_back, count_while, slice};
 use crate::collect::{Hit, Hits};
 
@@ -154,7 +154,8 @@ pub(super) fn phone(
             .map(|index| groups.length(index))
             .sum::<usize>();
         let is_international = !before(bytes, span.start - 1).is_ascii_alphanumeric()
-            && (9..=15).contains(&count)
+            && (10..=15).contains(&count)
+            && !(5..=6).contains(&groups.length(0))
             && at(bytes, span.start) != b'0';
         if is_international {
             list.add(digits_in(bytes, &span), span);
@@ -164,7 +165,7 @@ pub(super) fn phone(
     let length = |index: usize| groups.length(index);
     let is_free = !left.is_ascii_alphanumeric() && !matches!(left, b'.' | b'-' | b'_' | b'/');
     match groups.count() {
-        3 | 4 if is_free && has_nanp_groups(bytes, groups) => {
+        3 | 4 if is_free && has_nanp_groups(bytes, groups, context) => {
             let digits = digits_in(bytes, &span);
             let number = digits.get(digits.len() - 10..).unwrap_or_default().to_vec();
             list.add(number, span);
@@ -181,20 +182,40 @@ pub(super) fn phone(
 }
 
 /// `415-555-0132`, `1-415-555-0132`.
-fn has_nanp_groups(bytes: &[u8], groups: &Groups) -> bool {
+fn has_nanp_groups(bytes: &[u8], groups: &Groups, context: &mut Context<'_>) -> bool {
     let first = groups.count() - 3;
+    let separators = (groups.separator(first), groups.separator(first + 1));
     let length = |index: usize| groups.length(first + index);
     [length(0), length(1), length(2)] == [3, 3, 4]
         && (first == 0 || groups.length(0) == 1 && at(bytes, groups.start(0)) == b'1')
         && is_nanp(bytes, groups.start(first), groups.start(first + 1))
+        && match separators {
+            (b'-', b'-') | (b'.', b'.') | (b' ', b'-') => true,
+            // Any row of numbers may have these lengths.
+            _ => context.kinds_at(groups.start(0)) & Kind::PhoneList.bit() != 0,
+        }
+}
+
+/// Takes a national number in one piece.
+pub(super) fn national(
+    bytes: &[u8],
+    run: &Range<usize>,
+    context: &mut Context<'_>,
+    list: &mut List,
+) {
+    if is_free(bytes, run) && is_explained(bytes, run.start, run.len(), context) {
+        list.add(slice(bytes, run.clone()).to_vec(), run.clone());
+    }
 }
 
 /// Nine to eleven digits that begin with 0, or ten of North America, where a word says so.
 fn is_national(bytes: &[u8], groups: &Groups, context: &mut Context<'_>) -> bool {
     let start = groups.start(0);
-    let count = (0..groups.count())
-        .map(|index| groups.length(index))
-        .sum::<usize>();
+    let count = (0..groups.count()).map(|index| groups.length(index)).sum();
+    is_explained(bytes, start, count, context)
+}
+
+fn is_explained(bytes: &[u8], start: usize, count: usize, context: &mut Context<'_>) -> bool {
     let is_shape = match count {
         9 | 11 => at(bytes, start) == b'0',
         10 => at(bytes, start) == b'0' || is_nanp(bytes, start, start + 3),

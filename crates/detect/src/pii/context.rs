@@ -32,6 +32,8 @@ pub(super) struct Context<'a> {
     /// Where the last value ended that context had decided, and for which kinds.
     last: (usize, u128),
     columns: Columns,
+    /// The last answer.
+    memo: (usize, u128),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -95,17 +97,25 @@ impl Words {
 
     /// Calls back with every word that begins in a range.
     fn find(&self, bytes: &[u8], from: usize, to: usize, mut found: impl FnMut(Seen)) {
-        let Some(text) = bytes.get(from..to.saturating_add(2).min(bytes.len())) else {
-            return;
-        };
-        for (index, three) in text.windows(3).enumerate() {
-            let [first, second, third] = three else {
-                continue;
-            };
-            let folded = u32::from_le_bytes([*first, *second, *third, 0]) | 0x0020_2020;
-            let hash = hash(folded);
+        let end = to.min(bytes.len());
+        for (index, four) in slice(bytes, from..end.saturating_add(3))
+            .windows(4)
+            .enumerate()
+        {
+            let four = four
+                .first_chunk::<4>()
+                .map_or(0, |four| u32::from_le_bytes(*four));
+            let hash = hash((four | 0x0020_2020) & 0x00FF_FFFF);
             if self.may_begin(hash) {
                 self.verify(bytes, from + index, hash, &mut found);
+            }
+        }
+        // The last three bytes of a text have no fourth.
+        let last = bytes.len().saturating_sub(3);
+        if (from..end).contains(&last) {
+            let hash = hash(fold3(slice(bytes, last..bytes.len())));
+            if self.may_begin(hash) {
+                self.verify(bytes, last, hash, &mut found);
             }
         }
     }
@@ -210,11 +220,19 @@ impl<'a> Context<'a> {
             next: 0,
             last: (usize::MAX, 0),
             columns: Columns::default(),
+            memo: (usize::MAX, 0),
         }
     }
 
     /// The kinds that something says the value at a position may be.
     pub(super) fn kinds_at(&mut self, position: usize) -> u128 {
+        if self.memo.0 != position {
+            self.memo = (position, self.kinds_by_reading(position));
+        }
+        self.memo.1
+    }
+
+    fn kinds_by_reading(&mut self, position: usize) -> u128 {
         let from = position.saturating_sub(CONTEXT_BYTES);
         self.read_to(from, position);
         let mut kinds = self.field | self.chained(position);

@@ -2,11 +2,17 @@
 //! in blocks of 64 bytes; a block without digits costs a few instructions, one with digits becomes a
 //! mask, and the mask is searched for the rhythms of [`Marks`] all at once.
 
+use std::ops::Range;
+
+use crate::bytes::{count_while, slice};
+
 /// The digits of a block and of the one before it, lowest bit first.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Marks {
     /// 64 bits of the block before, then 64 of this one.
     digits: u128,
+    /// Where this block begins.
+    base: usize,
 }
 
 /// What may begin or end at a digit.
@@ -14,12 +20,13 @@ pub(super) struct Marks {
 pub(super) struct Candidates {
     /// The second digit of a run: the check digits of an IBAN.
     pub(super) pairs: u64,
-    /// The fourth digit of a run, or a third short group: a number of some kind.
-    pub(super) numbers: u64,
-    /// The last digit of a rhythm that only the Medicare beneficiary identifier has, in one piece.
-    pub(super) medicare: u64,
-    /// The same with dashes.
-    pub(super) medicare_dashed: u64,
+    /// The fourth digit of a run, and those after it.
+    pub(super) fours: u64,
+    /// The second digit of a third short group.
+    pub(super) groups: u64,
+    /// The last digit of a rhythm that only the Medicare beneficiary identifier has, in one piece and
+    /// with dashes.
+    pub(super) medicare: (u64, u64),
 }
 
 pub(super) const BLOCK_BYTES: usize = 64;
@@ -57,8 +64,40 @@ impl Marks {
         self.digits = self.digits >> 64 | (digits as u128) << 64;
     }
 
+    /// The same, of the block that begins at a position.
+    pub(super) const fn at(self, base: usize) -> Self {
+        Self { base, ..self }
+    }
+
+    /// The run of digits around a position of the last block, none of it before `floor`.
+    pub(super) fn run_at(self, bytes: &[u8], position: usize, floor: usize) -> Range<usize> {
+        let is_digit = |byte: u8| byte.is_ascii_digit();
+        let bit = position - self.base + BLOCK_BYTES;
+        let known_back = (self.digits << (127 - bit)).leading_ones() as usize - 1;
+        let known = (self.digits >> bit).trailing_ones() as usize;
+        let start = (position - known_back.min(position)).max(floor);
+        let mut end = position + known;
+        if bit + known == 128 {
+            end += count_while(bytes, end, usize::MAX, is_digit);
+        }
+        start..end
+    }
+
+    /// Which bytes of a short range are digits.
+    pub(super) fn digits_in(self, bytes: &[u8], range: &Range<usize>) -> u64 {
+        let is_covered =
+            range.start + BLOCK_BYTES >= self.base && range.end <= self.base + BLOCK_BYTES;
+        if is_covered {
+            let below = range.start + BLOCK_BYTES - self.base;
+            let [low, ..] = split(self.digits >> below);
+            return low & ((1 << range.len().min(63)) - 1);
+        }
+        (slice(bytes, range.clone()).iter().take(64).enumerate()).fold(0, |mask, (index, byte)| {
+            mask | u64::from(byte.is_ascii_digit()) << index
+        })
+    }
+
     /// What may be in the last block, or end in it.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half is taken")]
     pub(super) const fn candidates(self) -> Candidates {
         let digits = self.digits;
         // Every mask says of a position what lies at or before it.
@@ -79,12 +118,18 @@ impl Marks {
             & digits << 12
             & !(digits << 2 | digits << 3 | digits << 4 | digits << 7 | digits << 8 | digits << 11);
         Candidates {
-            pairs: (pairs >> 64) as u64,
-            numbers: ((four | groups) >> 64) as u64,
-            medicare: (medicare >> 64) as u64,
-            medicare_dashed: (dashed >> 64) as u64,
+            pairs: split(pairs)[1],
+            fours: split(four)[1],
+            groups: split(groups)[1],
+            medicare: (split(medicare)[1], split(dashed)[1]),
         }
     }
+}
+
+/// The lower and the upper half.
+#[expect(clippy::cast_possible_truncation, reason = "the halves are taken")]
+const fn split(bits: u128) -> [u64; 2] {
+    [bits as u64, (bits >> 64) as u64]
 }
 
 #[cfg(test)]
@@ -118,12 +163,13 @@ mod tests {
             marks.push(digit_mask(&block(text)));
             marks.candidates()
         };
-        assert_eq!(candidates(b"x1234567").numbers, 0b1111_0000);
-        assert_eq!(candidates(b"AB 12 34 56 C").numbers, 1 << 10);
-        assert_eq!(candidates(b"123.456.789").numbers, 1 << 9);
-        assert_eq!(candidates(b"123 1 23 v1.2.3 1-2-3-4").numbers, 0);
-        assert_eq!(candidates(b"1EG4TE5MK73").medicare, 1 << 10);
-        assert_eq!(candidates(b"1EG4-TE5-MK73").medicare_dashed, 1 << 12);
+        let numbers = |text: &[u8]| candidates(text).fours | candidates(text).groups;
+        assert_eq!(numbers(b"x1234567"), 0b1111_0000);
+        assert_eq!(numbers(b"AB 12 34 56 C"), 1 << 10);
+        assert_eq!(numbers(b"123.456.789"), 1 << 9);
+        assert_eq!(numbers(b"123 1 23 v1.2.3 1-2-3-4"), 0);
+        assert_eq!(candidates(b"1EG4TE5MK73").medicare.0, 1 << 10);
+        assert_eq!(candidates(b"1EG4-TE5-MK73").medicare.1, 1 << 12);
         assert_eq!(candidates(b"DE89 1 23").pairs, 1 << 3 | 1 << 8);
     }
 }

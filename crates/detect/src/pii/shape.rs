@@ -4,6 +4,7 @@
 
 use super::checksum::Proof;
 use super::kind::Kind;
+use crate::bytes;
 
 /// A kind of number: its shapes, the words that speak for it, and its check.
 pub(super) struct Recogniser {
@@ -50,6 +51,9 @@ pub(super) struct MixedShape {
     pub(super) pattern: &'static [u8],
     /// Where in the pattern the first digit stands.
     pub(super) anchor: usize,
+    /// What the pattern has before and after its first run of digits.
+    before: u8,
+    after: u8,
     pub(super) target: Target,
 }
 
@@ -65,6 +69,15 @@ pub(super) struct Shapes {
     pub(super) tokens: Vec<Vec<TokenShape>>,
     /// By the length of the first run of digits.
     pub(super) mixed: Vec<Vec<MixedShape>>,
+    /// What may stand around such a run.
+    pub(super) around_mixed: Vec<Around>,
+}
+
+/// The bytes that may stand before and after a run of digits, as sets of ASCII.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Around {
+    before: u128,
+    after: u128,
 }
 
 /// The longest group of digits and the longest token that have shapes.
@@ -82,6 +95,7 @@ impl Shapes {
             groups: vec![Vec::new(); 256],
             tokens: vec![Vec::new(); TOKEN_BYTES_MAX + 1],
             mixed: vec![Vec::new(); GROUP_DIGITS_MAX + 1],
+            around_mixed: vec![Around::default(); GROUP_DIGITS_MAX + 1],
         };
         for recogniser in recognisers {
             for (list, is_strong) in [(recogniser.strong, true), (recogniser.weak, false)] {
@@ -131,10 +145,18 @@ impl Shapes {
                 .skip(anchor)
                 .take_while(|&&byte| byte == b'0')
                 .count();
+            if let Some(around) = self.around_mixed.get_mut(run) {
+                around.add(
+                    bytes::before(pattern, anchor),
+                    bytes::at(pattern, anchor + run),
+                );
+            }
             if let Some(list) = self.mixed.get_mut(run) {
                 list.push(MixedShape {
                     pattern,
                     anchor,
+                    before: bytes::before(pattern, anchor),
+                    after: bytes::at(pattern, anchor + run),
                     target,
                 });
             }
@@ -172,21 +194,44 @@ pub(super) const fn is_group_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'-' | b'.' | b'/')
 }
 
+// === impl Around ===
+
+impl Around {
+    fn add(&mut self, left: u8, right: u8) {
+        for byte in 0..128_u8 {
+            // A shape that begins with its digits may follow anything.
+            let is_left = left == 0 || class_fits(left, byte);
+            self.before |= u128::from(is_left) << byte;
+            self.after |= u128::from(class_fits(right, byte)) << byte;
+        }
+    }
+
+    pub(super) const fn has(self, left: u8, right: u8) -> bool {
+        let left = if left < 128 { left } else { 0 };
+        right < 128 && self.after >> right & 1 != 0 && self.before >> left & 1 != 0
+    }
+}
+
 // === impl MixedShape ===
 
 impl MixedShape {
+    /// Whether the bytes before and after a run of digits could be those of this shape.
+    pub(super) fn may_fit(&self, left: u8, right: u8) -> bool {
+        class_fits(self.after, right) && (self.anchor == 0 || class_fits(self.before, left))
+    }
+
     /// Whether bytes have this shape.
     pub(super) fn fits(&self, bytes: &[u8]) -> bool {
         bytes.len() == self.pattern.len()
-            && self
-                .pattern
-                .iter()
-                .zip(bytes)
-                .all(|(wanted, byte)| match wanted {
-                    b'0' => byte.is_ascii_digit(),
-                    b'A' => byte.is_ascii_alphabetic(),
-                    b'X' => byte.is_ascii_alphanumeric(),
-                    _ => byte == wanted,
-                })
+            && (self.pattern.iter().zip(bytes)).all(|(&wanted, &byte)| class_fits(wanted, byte))
+    }
+}
+
+fn class_fits(wanted: u8, byte: u8) -> bool {
+    match wanted {
+        b'0' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_alphabetic(),
+        b'X' => byte.is_ascii_alphanumeric(),
+        _ => byte == wanted,
     }
 }

@@ -34,7 +34,9 @@ pub(super) struct Sweep<'a> {
 
 /// Groups of digits with single separators between them: `4111 1111 1111 1111`.
 pub(super) struct Groups {
-    starts: [usize; GROUPS_MAX],
+    begin: usize,
+    /// Where each begins, counted from the first.
+    offsets: [u16; GROUPS_MAX],
     /// The lengths; past the last group there is room to read a whole shape.
     lengths: [u8; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
     /// The separator after each group.
@@ -45,7 +47,7 @@ pub(super) struct Groups {
     has_more: bool,
 }
 
-const GROUPS_MAX: usize = 24;
+const GROUPS_MAX: usize = 16;
 
 // === impl Sweep ===
 
@@ -73,7 +75,7 @@ impl<'a> Sweep<'a> {
         for (index, block) in blocks.iter().enumerate() {
             if digits::has_digit(block) {
                 marks.push(digits::digit_mask(block));
-                self.block(index * BLOCK_BYTES, marks.candidates());
+                self.block(index * BLOCK_BYTES, marks.at(index * BLOCK_BYTES));
             } else {
                 marks = Marks::default();
             }
@@ -83,21 +85,22 @@ impl<'a> Sweep<'a> {
             *to = *from;
         }
         marks.push(digits::digit_mask(&block));
-        self.block(self.bytes.len() - tail.len(), marks.candidates());
+        let base = self.bytes.len() - tail.len();
+        self.block(base, marks.at(base));
         if let Some(speaker) = self.rules.speaker(Kind::PhoneList) {
             self.phones.finish(speaker, self.hits);
         }
     }
 
-    fn block(&mut self, base: usize, candidates: Candidates) {
+    fn block(&mut self, base: usize, marks: Marks) {
         wallet::find_in_block(self, base);
         let Candidates {
             pairs,
-            numbers,
+            fours,
+            groups,
             medicare,
-            medicare_dashed,
-        } = candidates;
-        let mut bits = pairs | numbers | medicare | medicare_dashed;
+        } = marks.candidates();
+        let mut bits = pairs | fours | groups | medicare.0 | medicare.1;
         while bits != 0 {
             let bit = bits & bits.wrapping_neg();
             let position = base + bits.trailing_zeros() as usize;
@@ -105,17 +108,24 @@ impl<'a> Sweep<'a> {
             if position < self.done {
                 continue;
             }
-            if pairs & bit != 0 && payment::iban_at(self, position) {
+            if pairs & bit != 0
+                && before(self.bytes, position - 1).is_ascii_alphabetic()
+                && payment::iban_at(self, position)
+            {
                 continue;
             }
-            if medicare & bit != 0 {
+            if medicare.0 & bit != 0 {
                 self.medicare(position, 11);
             }
-            if medicare_dashed & bit != 0 {
+            if medicare.1 & bit != 0 {
                 self.medicare(position, 13);
             }
-            if numbers & bit != 0 {
-                self.number(position);
+            // Times of day have short groups too, but no such separators.
+            let joint = before(self.bytes, position - 1);
+            let is_number = fours & bit != 0
+                || groups & bit != 0 && (is_group_separator(joint) || joint.is_ascii_alphabetic());
+            if is_number {
+                self.number(position, marks);
             }
         }
     }
@@ -126,22 +136,39 @@ impl<'a> Sweep<'a> {
     }
 
     /// The number, or the token, of which a digit stands at a position.
-    fn number(&mut self, position: usize) {
+    fn number(&mut self, position: usize, marks: Marks) {
+        let run = marks.run_at(self.bytes, position, self.done);
+        let (left, right) = (before(self.bytes, run.start), at(self.bytes, run.end));
+        if left.is_ascii_alphabetic() || right.is_ascii_alphabetic() {
+            self.token(run, marks);
+            return;
+        }
         let is_digit = |byte: u8| byte.is_ascii_digit();
-        let back = count_back(self.bytes, position, position - self.done, is_digit);
-        let start = position - back;
-        let end = position + count_while(self.bytes, position, usize::MAX, is_digit);
-        let is_token = before(self.bytes, start).is_ascii_alphabetic()
-            || at(self.bytes, end).is_ascii_alphabetic();
-        if is_token {
-            self.token(start..end);
+        let has_others = is_group_separator(right) && is_digit(at(self.bytes, run.end + 1))
+            || is_group_separator(left)
+                && is_digit(before(self.bytes, run.start.saturating_sub(1)));
+        if has_others || left == b'+' || left == b')' {
+            self.groups(run.start);
         } else {
-            self.groups(start);
+            self.single(run);
         }
     }
 
+    /// A group of digits that no other one is beside.
+    fn single(&mut self, run: Range<usize>) {
+        self.done = run.end;
+        if run.len() > GROUP_DIGITS_MAX {
+            return;
+        }
+        if matches!(run.len(), 9..=11) && self.rules.speaker(Kind::PhoneList).is_some() {
+            contact::national(self.bytes, &run, &mut self.context, &mut self.phones);
+        }
+        self.mixed(&run);
+        self.bare(run);
+    }
+
     /// The token of letters and digits around a run of digits.
-    fn token(&mut self, run: Range<usize>) {
+    fn token(&mut self, run: Range<usize>, marks: Marks) {
         let is_part = |byte: u8| byte.is_ascii_alphanumeric();
         let back_max = (run.start - self.done).min(TOKEN_BYTES_MAX + 1);
         let start = run.start - count_back(self.bytes, run.start, back_max, is_part);
@@ -152,11 +179,11 @@ impl<'a> Sweep<'a> {
             travel::machine_readable(self, start..end);
         }
         if end - start <= TOKEN_BYTES_MAX {
-            self.whole_token(start..end);
+            self.whole_token(start..end, marks);
         }
     }
 
-    fn whole_token(&mut self, span: Range<usize>) {
+    fn whole_token(&mut self, span: Range<usize>, marks: Marks) {
         let rules = self.rules;
         let Some(shapes) = rules.shapes.tokens.get(span.len()) else {
             return;
@@ -164,17 +191,16 @@ impl<'a> Sweep<'a> {
         if shapes.is_empty() {
             return;
         }
-        let mut text = [0; TOKEN_BYTES_MAX];
-        let (mut digits, mut has_lower) = (0_u64, false);
         let token = slice(self.bytes, span.clone());
-        for (index, (to, &from)) in text.iter_mut().zip(token).enumerate() {
-            digits |= u64::from(from.is_ascii_digit()) << index;
-            has_lower |= from.is_ascii_lowercase();
-            *to = from.to_ascii_uppercase();
-        }
-        let text = slice(&text, 0..span.len());
+        let digits = marks.digits_in(self.bytes, &span);
         for shape in shapes {
             if digits & shape.letters == 0 && shape.digits & !digits == 0 {
+                let mut text = [0; TOKEN_BYTES_MAX];
+                for (to, from) in text.iter_mut().zip(token) {
+                    *to = from.to_ascii_uppercase();
+                }
+                let has_lower = token.iter().any(u8::is_ascii_lowercase);
+                let text = slice(&text, 0..span.len());
                 self.judge(shape.target, has_lower, span.clone(), text);
             }
         }
@@ -183,7 +209,15 @@ impl<'a> Sweep<'a> {
     /// The shapes that letters and separators are parts of.
     fn mixed(&mut self, run: &Range<usize>) {
         let rules = self.rules;
+        let (left, right) = (before(self.bytes, run.start), at(self.bytes, run.end));
+        let around = rules.shapes.around_mixed.get(run.len());
+        if !around.is_some_and(|around| around.has(left, right)) {
+            return;
+        }
         for shape in rules.shapes.mixed.get(run.len()).into_iter().flatten() {
+            if !shape.may_fit(left, right) {
+                continue;
+            }
             let Some(start) = run.start.checked_sub(shape.anchor) else {
                 continue;
             };
@@ -270,19 +304,15 @@ impl<'a> Sweep<'a> {
             }
         }
         self.mixed(&run);
-        let is_known = rules
-            .shapes
-            .bare
-            .get(run.len())
-            .is_some_and(|list| !list.is_empty());
-        if is_known {
-            self.bare(run);
-        }
+        self.bare(run);
         1
     }
 
     fn group_shape(&mut self, groups: &Groups, index: usize, shape: &GroupShape) -> bool {
         let span = groups.start(index)..groups.range(index + shape.count - 1).end;
+        if !is_free(self.bytes, &span) {
+            return false;
+        }
         let mut text = [0; TOKEN_BYTES_MAX];
         let digits = slice(self.bytes, span.clone())
             .iter()
@@ -298,7 +328,12 @@ impl<'a> Sweep<'a> {
     /// A group of digits by itself.
     fn bare(&mut self, span: Range<usize>) {
         let rules = self.rules;
-        if !is_free(self.bytes, &span) {
+        let targets = rules
+            .shapes
+            .bare
+            .get(span.len())
+            .map_or(&[][..], Vec::as_slice);
+        if targets.is_empty() || !is_free(self.bytes, &span) {
             return;
         }
         let bytes = self.bytes;
@@ -310,7 +345,7 @@ impl<'a> Sweep<'a> {
         } else {
             weak & self.context.kinds_at(span.start)
         };
-        for target in rules.shapes.bare.get(span.len()).into_iter().flatten() {
+        for target in targets {
             if target.is_strong || explained & target.recogniser.kind.bit() != 0 {
                 self.judge(*target, false, span.clone(), text);
             }
@@ -330,8 +365,11 @@ impl<'a> Sweep<'a> {
             is_strong,
         } = target;
         let kind = recogniser.kind;
+        if !is_free(self.bytes, &span) {
+            return false;
+        }
         let proof = (recogniser.check)(text);
-        if proof == Proof::Fails || !is_free(self.bytes, &span) {
+        if proof == Proof::Fails {
             return false;
         }
         let is_strong = is_strong && !is_doubtful && proof == Proof::Holds;
@@ -351,7 +389,10 @@ impl<'a> Sweep<'a> {
         let Some(speaker) = self.rules.speaker(kind) else {
             return;
         };
-        if self.hits.is_full(speaker.rule) {
+        // The same again and again is no news, and costs nothing.
+        let is_last = (self.hits.list.last())
+            .is_some_and(|last| last.rule == speaker.rule && last.secret == text);
+        if is_last || self.hits.is_full(speaker.rule) {
             return;
         }
         let confidence = if is_certain {
@@ -382,7 +423,8 @@ impl Groups {
     /// The groups from a position on.
     fn read(bytes: &[u8], start: usize) -> Self {
         let mut groups = Self {
-            starts: [0; GROUPS_MAX],
+            begin: start,
+            offsets: [0; GROUPS_MAX],
             lengths: [0; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
             separators: [0; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
             count: 0,
@@ -391,13 +433,13 @@ impl Groups {
         };
         let mut position = start;
         let slots = groups
-            .starts
+            .offsets
             .iter_mut()
             .zip(&mut groups.lengths)
             .zip(&mut groups.separators);
-        for ((start, length), separator) in slots {
+        for ((offset, length), separator) in slots {
             let digits = count_while(bytes, position, usize::MAX, |b| b.is_ascii_digit());
-            *start = position;
+            *offset = u16::try_from(position - start).unwrap_or(u16::MAX);
             *length = u8::try_from(digits).unwrap_or(u8::MAX);
             groups.count += 1;
             position += digits;
@@ -419,7 +461,7 @@ impl Groups {
     }
 
     pub(super) fn start(&self, index: usize) -> usize {
-        self.starts.get(index).copied().unwrap_or(usize::MAX)
+        self.begin + self.offsets.get(index).copied().map_or(0, usize::from)
     }
 
     pub(super) fn length(&self, index: usize) -> usize {
@@ -428,7 +470,7 @@ impl Groups {
 
     fn range(&self, index: usize) -> Range<usize> {
         let start = self.start(index);
-        start..start.saturating_add(self.length(index))
+        start..start + self.length(index)
     }
 
     /// Where the last group ends.
@@ -452,15 +494,19 @@ impl Groups {
     /// Whether a shape with spaces is not a part of a longer row of equal groups: tables of numbers
     /// are full of them.
     fn stands_alone(&self, index: usize, shape: &GroupShape) -> bool {
-        let has_spaces = self.separator(index) == b' ';
+        if self.separator(index) != b' ' {
+            return true;
+        }
+        // Few groups are found in any row of numbers.
+        let is_short = shape.count <= 3;
         let last = index + shape.count - 1;
-        let left = index.checked_sub(1);
-        let goes_on_left = left.is_some_and(|left| {
-            self.separator(left) == b' ' && self.length(left) == self.length(index)
-        });
-        let goes_on_right =
-            self.separator(last) == b' ' && self.length(last + 1) == self.length(last);
-        !has_spaces || !(goes_on_left || goes_on_right)
+        let goes_on = |gap: usize, inner: usize, outer: usize| {
+            self.separator(gap) == b' ' && (is_short || self.length(outer) == self.length(inner))
+        };
+        let goes_on_left = index
+            .checked_sub(1)
+            .is_some_and(|left| goes_on(left, index, left));
+        !goes_on_left && !goes_on(last, last, last + 1)
     }
 }
 

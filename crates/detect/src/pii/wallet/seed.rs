@@ -12,7 +12,8 @@ use crate::pii::Speaker;
 /// The words, by a hash for the quick look and in order for the slow one.
 pub(in crate::pii) struct SeedWords {
     hashes: Box<[u64]>,
-    list: &'static [&'static str; 2048],
+    /// By that hash as well, from its last bits on: the folded word and its number.
+    table: Box<[(u64, u16)]>,
 }
 
 /// Words of the list with little between them.
@@ -23,6 +24,8 @@ struct Chain {
     end: usize,
 }
 
+/// Twice as many slots as words.
+const TABLE_SIZE: usize = 4096;
 const STRIDE: usize = 40;
 const WORD_BYTES: std::ops::RangeInclusive<usize> = 3..=8;
 /// Between the words of a list in JSON lie quotes, commas, indentation.
@@ -35,15 +38,25 @@ const CHAIN_WORDS_MAX: usize = 40;
 
 impl SeedWords {
     pub(in crate::pii) fn new() -> Self {
-        let list = Language::English.word_list();
         let mut hashes = vec![0_u64; 1024].into_boxed_slice();
-        for word in list {
-            let hash = hash(word.as_bytes());
+        let mut table = vec![(0_u64, 0_u16); TABLE_SIZE].into_boxed_slice();
+        for (number, word) in (0_u16..).zip(Language::English.word_list()) {
+            let folded = fold(word.as_bytes());
+            let hash = hash(folded);
             if let Some(bits) = hashes.get_mut(hash >> 6) {
                 *bits |= 1 << (hash & 63);
             }
+            let slots = (0..TABLE_SIZE).map(|step| (hash + step) % TABLE_SIZE);
+            for slot in slots {
+                if let Some(entry) = table.get_mut(slot)
+                    && entry.0 == 0
+                {
+                    *entry = (folded, number);
+                    break;
+                }
+            }
         }
-        Self { hashes, list }
+        Self { hashes, table }
     }
 
     /// Takes the phrases of a view.
@@ -52,6 +65,8 @@ impl SeedWords {
         let mut done = 0;
         while position + STRIDE / 2 <= bytes.len() {
             match self.word_after(bytes, position, done) {
+                // One word of the list is no chain yet.
+                Some(start) if !self.has_neighbours(bytes, start) => position += STRIDE,
                 Some(start) => {
                     let chain = self.chain(bytes, start, done);
                     done = chain.end;
@@ -81,24 +96,62 @@ impl SeedWords {
         let length = letters(start);
         let is_word = (begins || gap > 0) && WORD_BYTES.contains(&length) && start + length < 20;
         let word = slice(sample, start..start + length);
-        (is_word && self.may_be(word)).then_some(position + start)
+        (is_word && self.number(word).is_some()).then_some(position + start)
     }
 
-    fn may_be(&self, word: &[u8]) -> bool {
-        let hash = hash(word);
-        self.hashes
-            .get(hash >> 6)
-            .is_some_and(|bits| bits >> (hash & 63) & 1 != 0)
+    /// Whether the words after one are on the list too; near the end of a phrase, those before.
+    fn has_neighbours(&self, bytes: &[u8], start: usize) -> bool {
+        let mut position = start;
+        for _ in 0..3 {
+            let rest = slice(bytes, position..position + 9 + GAP_BYTES_MAX);
+            let letters = (rest.iter())
+                .take_while(|byte| byte.is_ascii_alphabetic())
+                .count();
+            if self.number(slice(rest, 0..letters)).is_none() {
+                return self.has_words_before(bytes, start);
+            }
+            let gap = rest
+                .iter()
+                .skip(letters)
+                .take_while(|byte| is_gap(**byte))
+                .count();
+            position += letters + gap;
+        }
+        true
+    }
+
+    fn has_words_before(&self, bytes: &[u8], start: usize) -> bool {
+        let mut position = start;
+        for _ in 0..3 {
+            let gap = back_while(bytes, position, 0, GAP_BYTES_MAX, is_gap);
+            let end = position - gap;
+            let letters = back_while(bytes, end, 0, 9, |byte| byte.is_ascii_alphabetic());
+            if gap == 0 || self.number(slice(bytes, end - letters..end)).is_none() {
+                return false;
+            }
+            position = end - letters;
+        }
+        true
     }
 
     fn number(&self, word: &[u8]) -> Option<u16> {
-        if !WORD_BYTES.contains(&word.len()) || !self.may_be(word) {
+        if !WORD_BYTES.contains(&word.len()) {
             return None;
         }
-        let found = self
-            .list
-            .binary_search_by(|entry| entry.bytes().cmp(word.iter().map(u8::to_ascii_lowercase)));
-        u16::try_from(found.ok()?).ok()
+        let folded = fold(word);
+        let hash = hash(folded);
+        let bits = self.hashes.get(hash >> 6)?;
+        if bits >> (hash & 63) & 1 == 0 {
+            return None;
+        }
+        let mut slots = (0..TABLE_SIZE).map(|step| (hash + step) % TABLE_SIZE);
+        slots
+            .find_map(|slot| match self.table.get(slot) {
+                Some((0, _)) | None => Some(None),
+                Some((entry, number)) if *entry == folded => Some(Some(*number)),
+                _ => None,
+            })
+            .flatten()
     }
 
     /// All words of the list around one, none of them before `floor`.
@@ -147,7 +200,10 @@ impl SeedWords {
         for size in PHRASE_WORDS {
             for words in chain.words.windows(size) {
                 let is_sorted = words.is_sorted_by(|one, other| one.2 < other.2);
-                if is_sorted || !has_checksum(words) {
+                let is_one = words
+                    .iter()
+                    .all(|word| Some(word.2) == words.first().map(|one| one.2));
+                if is_sorted || is_one || !has_checksum(words) {
                     continue;
                 }
                 let (Some(first), Some(last)) = (words.first(), words.last()) else {
@@ -208,10 +264,13 @@ fn is_gap(byte: u8) -> bool {
     )
 }
 
-fn hash(word: &[u8]) -> usize {
-    let folded = word
-        .iter()
-        .fold(0_u64, |packed, byte| packed << 8 | u64::from(byte | 0x20));
+/// A word of at most eight letters in lower case, as a number.
+fn fold(word: &[u8]) -> u64 {
+    word.iter()
+        .fold(0, |packed, byte| packed << 8 | u64::from(byte | 0x20))
+}
+
+fn hash(folded: u64) -> usize {
     usize::try_from(folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48).unwrap_or(0)
 }
 
