@@ -10,6 +10,7 @@ mod contact;
 mod context;
 mod digits;
 mod europe;
+mod groups;
 mod kind;
 mod payment;
 mod shape;
@@ -18,6 +19,7 @@ mod sweep;
 mod tests;
 mod travel;
 mod wallet;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -25,9 +27,10 @@ use oktsec_model::Confidence;
 
 pub(crate) use self::kind::Kind;
 
-use self::context::{Context, Words};
+use self::context::Context;
 use self::shape::{Recogniser, Shapes};
 use self::sweep::Sweep;
+use self::words::Words;
 use crate::collect::Hits;
 use crate::rule::{Finder, Matcher, Rule};
 
@@ -103,6 +106,9 @@ impl Rules {
         }
         if let Some(speaker) = self.speaker(Kind::SeedPhrase) {
             self.seeds.find(bytes, speaker, hits);
+        }
+        if let Some(speaker) = self.speaker(Kind::Bic) {
+            payment::bics(bytes, field, speaker, hits);
         }
         let context = Context::new(&self.words, bytes, field);
         Sweep::new(self, bytes, context, hits).run();

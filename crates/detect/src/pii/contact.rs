@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::Speaker;
 use super::context::Context;
+use super::groups::Groups;
 use super::kind::Kind;
-use super::sweep::{Groups, is_free};
+use super::sweep::is_free;
 use crate::bytes::{at, before, count_back, count_while, slice};
 use crate::collect::{Hit, Hits};
 

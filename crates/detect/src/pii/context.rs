@@ -2,21 +2,8 @@
 //! the name of its field, as the head of its column. A text is looked at once at most, and only where
 //! a number asks: [`Context`] remembers how far it has read and what it saw last.
 
-use crate::bytes::{at, before, count_back, count_while, slice};
-
-/// All words, folded to lower case. A space in a word stands for any one separator, or none.
-pub(super) struct Words {
-    /// Which hashes of three bytes begin a word.
-    begins: Box<[u64]>,
-    /// The words by that hash.
-    words: Vec<Word>,
-}
-
-struct Word {
-    hash: u16,
-    text: Vec<u8>,
-    kinds: u128,
-}
+use super::words::{Seen, Words};
+use crate::bytes::{before, count_back, count_while, slice};
 
 /// What is known about the surroundings of a position in one view.
 pub(super) struct Context<'a> {
@@ -29,18 +16,13 @@ pub(super) struct Context<'a> {
     /// The last words, as a ring.
     seen: [Seen; SEEN_MAX],
     next: usize,
+    /// Where the last of them begins.
+    newest: usize,
     /// Where the last value ended that context had decided, and for which kinds.
     last: (usize, u128),
     columns: Columns,
     /// The last answer.
     memo: (usize, u128),
-}
-
-#[derive(Clone, Copy, Default)]
-struct Seen {
-    start: usize,
-    end: usize,
-    kinds: u128,
 }
 
 /// The columns of a table whose first line names them.
@@ -60,152 +42,8 @@ struct Columns {
 /// How far before a value a word still speaks for it.
 const CONTEXT_BYTES: usize = 64;
 const SEEN_MAX: usize = 16;
-/// Shorter words must stand by themselves; longer ones may be parts of compounds.
-const COMPOUND_BYTES_MIN: usize = 6;
 const HEAD_BYTES_MAX: usize = 4096;
 const COLUMNS_MAX: usize = 256;
-
-// === impl Words ===
-
-impl Words {
-    pub(super) fn new(list: impl Iterator<Item = (&'static str, u128)>) -> Self {
-        let mut begins = vec![0_u64; 1024].into_boxed_slice();
-        let mut words: Vec<Word> = list
-            .flat_map(|(text, kinds)| {
-                beginnings(text.as_bytes())
-                    .into_iter()
-                    .map(move |begin| Word {
-                        hash: hash(fold3(&begin)),
-                        text: text.as_bytes().to_vec(),
-                        kinds,
-                    })
-            })
-            .collect();
-        for word in &words {
-            if let Some(bits) = begins.get_mut(usize::from(word.hash >> 6)) {
-                *bits |= 1 << (word.hash & 63);
-            }
-        }
-        words.sort_by_key(|word| word.hash);
-        Self { begins, words }
-    }
-
-    fn may_begin(&self, hash: u16) -> bool {
-        let bits = self.begins.get(usize::from(hash >> 6)).copied();
-        bits.unwrap_or(0) >> (hash & 63) & 1 != 0
-    }
-
-    /// Calls back with every word that begins in a range.
-    fn find(&self, bytes: &[u8], from: usize, to: usize, mut found: impl FnMut(Seen)) {
-        let end = to.min(bytes.len());
-        for (index, four) in slice(bytes, from..end.saturating_add(3))
-            .windows(4)
-            .enumerate()
-        {
-            let four = four
-                .first_chunk::<4>()
-                .map_or(0, |four| u32::from_le_bytes(*four));
-            let hash = hash((four | 0x0020_2020) & 0x00FF_FFFF);
-            if self.may_begin(hash) {
-                self.verify(bytes, from + index, hash, &mut found);
-            }
-        }
-        // The last three bytes of a text have no fourth.
-        let last = bytes.len().saturating_sub(3);
-        if (from..end).contains(&last) {
-            let hash = hash(fold3(slice(bytes, last..bytes.len())));
-            if self.may_begin(hash) {
-                self.verify(bytes, last, hash, &mut found);
-            }
-        }
-    }
-
-    #[cold]
-    fn verify(&self, bytes: &[u8], start: usize, hash: u16, found: &mut impl FnMut(Seen)) {
-        let first = self.words.partition_point(|word| word.hash < hash);
-        let same = self.words.get(first..).unwrap_or_default();
-        for word in same.iter().take_while(|word| word.hash == hash) {
-            if let Some(end) = word.end_at(bytes, start) {
-                let kinds = word.kinds;
-                found(Seen { start, end, kinds });
-            }
-        }
-    }
-
-    /// What the words in a name or a column's head speak for.
-    fn kinds_in(&self, name: &[u8]) -> u128 {
-        let mut kinds = 0;
-        self.find(name, 0, name.len(), |seen| kinds |= seen.kinds);
-        kinds
-    }
-}
-
-/// How a word may begin: its first three bytes are what it is found by, and a separator among them
-/// may be any, or none.
-fn beginnings(word: &[u8]) -> Vec<Vec<u8>> {
-    const AFTER: &[u8] = b" _-./:=\"'#,";
-    match word.iter().take(3).position(|byte| *byte == b' ') {
-        None if word.len() >= 3 => vec![word.to_vec()],
-        None => (AFTER.iter())
-            .map(|after| [word, &[*after]].concat())
-            .collect(),
-        Some(gap) => {
-            let (head, tail) = (slice(word, 0..gap), slice(word, gap + 1..word.len()));
-            let joined = std::iter::once([head, tail].concat());
-            let separated = b" _-./'".iter().map(|gap| [head, &[*gap], tail].concat());
-            joined.chain(separated).collect()
-        }
-    }
-}
-
-fn fold3(text: &[u8]) -> u32 {
-    u32::from_le_bytes([at(text, 0), at(text, 1), at(text, 2), 0]) | 0x0020_2020
-}
-
-fn hash(folded: u32) -> u16 {
-    let [.., low, high] = folded.wrapping_mul(0x9E37_79B1).to_le_bytes();
-    u16::from_le_bytes([low, high])
-}
-
-// === impl Word ===
-
-impl Word {
-    /// Where the word ends, if it stands at a position.
-    fn end_at(&self, bytes: &[u8], start: usize) -> Option<usize> {
-        let mut position = start;
-        for &letter in &self.text {
-            if letter == b' ' {
-                position += count_while(bytes, position, 2, is_separator);
-            } else if at(bytes, position).to_ascii_lowercase() == letter {
-                position += 1;
-            } else {
-                return None;
-            }
-        }
-        let is_free = self.text.len() >= COMPOUND_BYTES_MIN
-            || begins_word(bytes, start) && ends_word(bytes, position);
-        is_free.then_some(position)
-    }
-}
-
-fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'_' | b'-' | b'.' | b'/' | b'\'')
-}
-
-/// Not within a word: `ssn`, `user_ssn`, `userSsn`; not `lessn`.
-fn begins_word(bytes: &[u8], start: usize) -> bool {
-    let left = before(bytes, start);
-    !left.is_ascii_alphabetic()
-        || left.is_ascii_lowercase() && at(bytes, start).is_ascii_uppercase()
-}
-
-/// `ssn`, `ssns`, `ssnNumber`; not `ssnake`.
-fn ends_word(bytes: &[u8], end: usize) -> bool {
-    let right = at(bytes, end);
-    !right.is_ascii_alphabetic()
-        || right.eq_ignore_ascii_case(&b's') && !at(bytes, end + 1).is_ascii_alphabetic()
-        || right.is_ascii_uppercase() && before(bytes, end).is_ascii_lowercase()
-}
 
 // === impl Context ===
 
@@ -218,6 +56,7 @@ impl<'a> Context<'a> {
             read: 0,
             seen: [Seen::default(); SEEN_MAX],
             next: 0,
+            newest: 0,
             last: (usize::MAX, 0),
             columns: Columns::default(),
             memo: (usize::MAX, 0),
@@ -238,7 +77,7 @@ impl<'a> Context<'a> {
         let mut kinds = self.field | self.chained(position);
         let near = |seen: &&Seen| seen.kinds != 0 && seen.start >= from && seen.end <= position;
         let column = self.columns.kinds_at(self.words, self.bytes, position);
-        if self.seen.iter().any(|seen| near(&seen)) {
+        if self.newest >= from && self.seen.iter().any(|seen| near(&seen)) {
             let floor = floor_of_key(self.bytes, position).unwrap_or(from);
             // The names of columns speak for their columns only.
             let floor = floor.max(self.columns.head_end);
@@ -261,9 +100,10 @@ impl<'a> Context<'a> {
         let start = from.max(self.read);
         if start < to {
             self.read = to;
-            let (seen, next) = (&mut self.seen, &mut self.next);
+            let (seen, next, newest) = (&mut self.seen, &mut self.next, &mut self.newest);
             self.words.find(self.bytes, start, to, |word| {
                 if let Some(slot) = seen.get_mut(*next % SEEN_MAX) {
+                    *newest = word.start;
                     *slot = word;
                     *next += 1;
                 }
@@ -441,7 +281,7 @@ mod tests {
             ("social_security_number: #", 2),
             ("SocialSecurity #", 2),
             ("{\"ssns\": [\"#", 1),
-            ("Lohnsteuernummern #", 4),
+            ("Steuernummern #", 4),
             ("{\"ssn\": null, \"order\": #", 0),
             ("{\"type\": \"ssn\", \"value\": \"#", 1),
             ("ssn=null order=#", 0),

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::bytes::{count_while, slice};
+use crate::bytes::{count_back, count_while, slice};
 
 /// The digits of a block and of the one before it, lowest bit first.
 #[derive(Clone, Copy, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Marks {
 pub(super) struct Candidates {
     /// The second digit of a run: the check digits of an IBAN.
     pub(super) pairs: u64,
-    /// The fourth digit of a run, and those after it.
+    /// The fourth digit of a run.
     pub(super) fours: u64,
     /// The second digit of a third short group.
     pub(super) groups: u64,
@@ -31,6 +31,10 @@ pub(super) struct Candidates {
 
 pub(super) const BLOCK_BYTES: usize = 64;
 
+/// The lowest and the highest bit of each of eight bytes.
+const ONES: u64 = 0x0101_0101_0101_0101;
+pub(super) const HIGH: u64 = ONES * 0x80;
+
 /// Whether a block has any digit.
 pub(super) fn has_digit(block: &[u8; BLOCK_BYTES]) -> bool {
     // No early exit: the compiler makes vector instructions of it.
@@ -39,9 +43,35 @@ pub(super) fn has_digit(block: &[u8; BLOCK_BYTES]) -> bool {
         .fold(false, |any, &byte| any | (byte.wrapping_sub(b'0') < 10))
 }
 
+/// How many letters and digits stand from a position on, eight at a time.
+pub(super) fn count_alphanumeric(bytes: &[u8], from: usize) -> usize {
+    let mut position = from;
+    while let Some(sample) = bytes
+        .get(position..)
+        .and_then(|rest| rest.first_chunk::<8>())
+    {
+        let others = !alphanumeric(*sample) & HIGH;
+        if others != 0 {
+            return position + others.trailing_zeros() as usize / 8 - from;
+        }
+        position += 8;
+    }
+    position + count_while(bytes, position, 8, |byte| byte.is_ascii_alphanumeric()) - from
+}
+
+/// Which of eight bytes are letters and digits, as the high bits of these bytes.
+pub(super) const fn alphanumeric(sample: [u8; 8]) -> u64 {
+    let bytes = u64::from_le_bytes(sample);
+    let plain = bytes & !HIGH;
+    let folded = plain | (ONES * 0x20);
+    // The high bit of a sum tells whether a byte reaches a bound.
+    let letters = (folded + ONES * (0x80 - 0x61)) & !(folded + ONES * (0x80 - 0x7B));
+    let digits = (plain + ONES * (0x80 - 0x30)) & !(plain + ONES * (0x80 - 0x3A));
+    (letters | digits) & !bytes & HIGH
+}
+
 /// The digits of a block as a mask.
 pub(super) fn digit_mask(block: &[u8; BLOCK_BYTES]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
     let (words, _) = block.as_chunks::<8>();
     let mut mask = 0;
     for (index, word) in words.iter().enumerate() {
@@ -72,7 +102,15 @@ impl Marks {
     /// The run of digits around a position of the last block, none of it before `floor`.
     pub(super) fn run_at(self, bytes: &[u8], position: usize, floor: usize) -> Range<usize> {
         let is_digit = |byte: u8| byte.is_ascii_digit();
-        let bit = position - self.base + BLOCK_BYTES;
+        let Some(bit) = (position + BLOCK_BYTES)
+            .checked_sub(self.base)
+            .filter(|bit| *bit < 128)
+        else {
+            // Past this block: a row of groups may be long.
+            let back = count_back(bytes, position, position - floor, is_digit);
+            let end = position + count_while(bytes, position, usize::MAX, is_digit);
+            return position - back..end;
+        };
         let known_back = (self.digits << (127 - bit)).leading_ones() as usize - 1;
         let known = (self.digits >> bit).trailing_ones() as usize;
         let start = (position - known_back.min(position)).max(floor);
@@ -119,7 +157,7 @@ impl Marks {
             & !(digits << 2 | digits << 3 | digits << 4 | digits << 7 | digits << 8 | digits << 11);
         Candidates {
             pairs: split(pairs)[1],
-            fours: split(four)[1],
+            fours: split(four & !(four << 1))[1],
             groups: split(groups)[1],
             medicare: (split(medicare)[1], split(dashed)[1]),
         }
@@ -156,6 +194,24 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_letters_and_digits() {
+        for byte in 0..=255_u8 {
+            let mut sample = *b"azAZ09mM";
+            sample[3] = byte;
+            let all = alphanumeric(sample) == HIGH;
+            assert_eq!(all, byte.is_ascii_alphanumeric(), "{byte}");
+        }
+        for length in 0..40 {
+            let text = format!("-{}-tail of it", "a9Z".repeat(length));
+            assert_eq!(count_alphanumeric(text.as_bytes(), 1), length * 3);
+            assert_eq!(
+                count_alphanumeric(&text.as_bytes()[..1 + length * 3], 1),
+                length * 3
+            );
+        }
+    }
+
+    #[test]
     fn rhythms() {
         let candidates = |text: &[u8]| {
             let mut marks = Marks::default();
@@ -164,7 +220,7 @@ mod tests {
             marks.candidates()
         };
         let numbers = |text: &[u8]| candidates(text).fours | candidates(text).groups;
-        assert_eq!(numbers(b"x1234567"), 0b1111_0000);
+        assert_eq!(numbers(b"x1234567"), 0b1_0000);
         assert_eq!(numbers(b"AB 12 34 56 C"), 1 << 10);
         assert_eq!(numbers(b"123.456.789"), 1 << 9);
         assert_eq!(numbers(b"123 1 23 v1.2.3 1-2-3-4"), 0);

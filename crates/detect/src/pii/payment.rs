@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
+use super::Speaker;
 use super::checksum::{Proof, luhn, number, remainder_97, weighted};
 use super::kind::Kind;
 use super::shape::Recogniser;
-use super::sweep::Sweep;
+use super::sweep::{Sweep, is_free};
 use crate::bytes::{at, before, count_while, slice};
+use crate::collect::{Hit, Hits};
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
@@ -199,6 +203,65 @@ fn is_iban(text: &[u8], structure: Structure) -> bool {
     });
     let moved = text.iter().skip(4).chain(text.iter().take(4));
     fits && remainder_97(moved.copied()) == 1
+}
+
+/// Takes the business identifier codes (ISO 9362) that follow a word that announces them. They have
+/// no check digits and need no digits, so that the sweep does not see them; only short texts are
+/// looked through.
+pub(super) fn bics(bytes: &[u8], field: &str, speaker: Speaker, hits: &mut Hits) {
+    const TEXT_BYTES_MAX: usize = 16 * 1024;
+    const WORDS: [&[u8]; 6] = [b"BIC", b"bic", b"Bic", b"SWIFT", b"swift", b"Swift"];
+    if bytes.len() > TEXT_BYTES_MAX {
+        return;
+    }
+    let is_named = WORDS
+        .iter()
+        .any(|word| memmem::find(field.as_bytes(), word).is_some());
+    if is_named {
+        bic_after(bytes, 0, speaker, hits);
+    }
+    for word in WORDS {
+        for start in memmem::find_iter(bytes, word) {
+            let end = start + word.len();
+            if !before(bytes, start).is_ascii_alphabetic() && !at(bytes, end).is_ascii_lowercase() {
+                bic_after(bytes, end, speaker, hits);
+            }
+        }
+    }
+}
+
+/// The first code within reach of its word.
+fn bic_after(bytes: &[u8], from: usize, speaker: Speaker, hits: &mut Hits) {
+    const REACH_BYTES: usize = 40;
+    let is_part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let mut position = from;
+    while position < (from + REACH_BYTES).min(bytes.len()) {
+        let length = count_while(bytes, position, 12, is_part);
+        let span = position..position + length;
+        if matches!(length, 8 | 11) && is_free(bytes, &span) && is_bic(slice(bytes, span.clone())) {
+            hits.push(Hit {
+                rule: speaker.rule,
+                secret: slice(bytes, span.clone()).to_vec(),
+                span,
+                confidence: speaker.confidence,
+            });
+            return;
+        }
+        position += length.max(1);
+    }
+}
+
+/// Four letters, a country with an IBAN or one of the great ones without, a place.
+fn is_bic(text: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 16] = [
+        b"AU", b"CA", b"CN", b"HK", b"ID", b"IN", b"JP", b"KR", b"MX", b"MY", b"NG", b"NZ", b"SG",
+        b"TH", b"US", b"ZA",
+    ];
+    let country = slice(text, 4..6);
+    let has_iban = country
+        .first_chunk::<2>()
+        .is_some_and(|country| structure_of(*country).is_some());
+    text.iter().take(6).all(u8::is_ascii_uppercase) && (has_iban || OTHERS.contains(&country))
 }
 
 fn structure_of(country: [u8; 2]) -> Option<Structure> {

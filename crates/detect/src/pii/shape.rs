@@ -187,7 +187,8 @@ impl Shapes {
 
 /// Where the shapes are that begin with these lengths of two groups.
 pub(super) const fn pair_index(lengths: u64) -> usize {
-    (lengths & 15 | lengths >> 4 & 240) as usize
+    let [first, second, ..] = lengths.to_le_bytes();
+    (first & 15 | second << 4) as usize
 }
 
 pub(super) const fn is_group_separator(byte: u8) -> bool {

@@ -11,12 +11,9 @@ use super::contact;
 use super::context::Context;
 use super::digits::{self, BLOCK_BYTES, Candidates, Marks};
 use super::kind::Kind;
-use super::shape::{
-    GROUP_DIGITS_MAX, GROUPS_PER_SHAPE_MAX, GroupShape, TOKEN_BYTES_MAX, Target,
-    is_group_separator, pair_index,
-};
+use super::shape::{GROUP_DIGITS_MAX, TOKEN_BYTES_MAX, Target, is_group_separator};
 use super::{Rules, payment, travel, wallet};
-use crate::bytes::{at, before, count_back, count_while, slice};
+use crate::bytes::{at, before, count_back, slice};
 use crate::collect::{Hit, Hits};
 
 /// One pass over one view.
@@ -26,28 +23,11 @@ pub(super) struct Sweep<'a> {
     pub(super) context: Context<'a>,
     hits: &'a mut Hits,
     /// What lies before was looked at.
-    done: usize,
+    pub(super) done: usize,
     /// Up to where wallets were looked for.
     pub(super) wallets_done: usize,
-    phones: contact::List,
+    pub(super) phones: contact::List,
 }
-
-/// Groups of digits with single separators between them: `4111 1111 1111 1111`.
-pub(super) struct Groups {
-    begin: usize,
-    /// Where each begins, counted from the first.
-    offsets: [u16; GROUPS_MAX],
-    /// The lengths; past the last group there is room to read a whole shape.
-    lengths: [u8; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
-    /// The separator after each group.
-    separators: [u8; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
-    count: usize,
-    /// Where the last group ends.
-    end: usize,
-    has_more: bool,
-}
-
-const GROUPS_MAX: usize = 16;
 
 // === impl Sweep ===
 
@@ -148,7 +128,7 @@ impl<'a> Sweep<'a> {
             || is_group_separator(left)
                 && is_digit(before(self.bytes, run.start.saturating_sub(1)));
         if has_others || left == b'+' || left == b')' {
-            self.groups(run.start);
+            self.groups_around(run, marks);
         } else {
             self.single(run);
         }
@@ -172,7 +152,7 @@ impl<'a> Sweep<'a> {
         let is_part = |byte: u8| byte.is_ascii_alphanumeric();
         let back_max = (run.start - self.done).min(TOKEN_BYTES_MAX + 1);
         let start = run.start - count_back(self.bytes, run.start, back_max, is_part);
-        let end = run.end + count_while(self.bytes, run.end, usize::MAX, is_part);
+        let end = run.end + digits::count_alphanumeric(self.bytes, run.end);
         self.done = end;
         self.mixed(&run);
         if at(self.bytes, end) == b'<' || before(self.bytes, start) == b'<' {
@@ -207,7 +187,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// The shapes that letters and separators are parts of.
-    fn mixed(&mut self, run: &Range<usize>) {
+    pub(super) fn mixed(&mut self, run: &Range<usize>) {
         let rules = self.rules;
         let (left, right) = (before(self.bytes, run.start), at(self.bytes, run.end));
         let around = rules.shapes.around_mixed.get(run.len());
@@ -240,93 +220,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// All groups of digits around a group that begins at a position.
-    fn groups(&mut self, start: usize) {
-        let mut begin = start;
-        for _ in 0..GROUPS_PER_SHAPE_MAX {
-            let Some(end) = begin.checked_sub(1) else {
-                break;
-            };
-            let length = count_back(self.bytes, end, GROUP_DIGITS_MAX, |b| b.is_ascii_digit());
-            let previous = end - length;
-            if !is_group_separator(at(self.bytes, end))
-                || length == 0
-                || previous < self.done
-                || before(self.bytes, previous).is_ascii_alphanumeric()
-            {
-                break;
-            }
-            begin = previous;
-        }
-        loop {
-            let groups = Groups::read(self.bytes, begin);
-            if self.rules.speaker(Kind::PhoneList).is_some()
-                && contact::phone(self.bytes, &groups, &mut self.context, &mut self.phones)
-            {
-                self.skip_to(groups.end());
-                return;
-            }
-            // The last groups of a part are the first of the next.
-            let looked_at = if groups.has_more {
-                groups.count - GROUPS_PER_SHAPE_MAX
-            } else {
-                groups.count
-            };
-            let mut index = 0;
-            while index < looked_at {
-                index += self.windows(&groups, index);
-            }
-            if !groups.has_more {
-                self.skip_to(groups.end());
-                return;
-            }
-            begin = groups.start(index);
-        }
-    }
-
-    /// What begins with a group. Answers how many groups were taken.
-    fn windows(&mut self, groups: &Groups, index: usize) -> usize {
-        let rules = self.rules;
-        let run = groups.range(index);
-        let (lengths, separators) = groups.words(index);
-        for shape in rules
-            .shapes
-            .groups
-            .get(pair_index(lengths))
-            .into_iter()
-            .flatten()
-        {
-            let fits = lengths & low_bytes(shape.count) == shape.lengths
-                && separators & low_bytes(shape.count - 1) == shape.separators
-                && groups.stands_alone(index, shape);
-            if fits && self.group_shape(groups, index, shape) {
-                return shape.count;
-            }
-        }
-        self.mixed(&run);
-        self.bare(run);
-        1
-    }
-
-    fn group_shape(&mut self, groups: &Groups, index: usize, shape: &GroupShape) -> bool {
-        let span = groups.start(index)..groups.range(index + shape.count - 1).end;
-        if !is_free(self.bytes, &span) {
-            return false;
-        }
-        let mut text = [0; TOKEN_BYTES_MAX];
-        let digits = slice(self.bytes, span.clone())
-            .iter()
-            .filter(|b| b.is_ascii_digit());
-        let mut length = 0;
-        for (to, from) in text.iter_mut().zip(digits) {
-            *to = *from;
-            length += 1;
-        }
-        self.judge(shape.target, false, span, slice(&text, 0..length))
-    }
-
     /// A group of digits by itself.
-    fn bare(&mut self, span: Range<usize>) {
+    pub(super) fn bare(&mut self, span: Range<usize>) {
         let rules = self.rules;
         let targets = rules
             .shapes
@@ -353,7 +248,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Takes a value that has the shape of a kind, if its check and, where needed, its context agree.
-    fn judge(
+    pub(super) fn judge(
         &mut self,
         target: Target,
         is_doubtful: bool,
@@ -414,108 +309,6 @@ impl<'a> Sweep<'a> {
             return;
         };
         super::americas::medicare(self, start..position + 1);
-    }
-}
-
-// === impl Groups ===
-
-impl Groups {
-    /// The groups from a position on.
-    fn read(bytes: &[u8], start: usize) -> Self {
-        let mut groups = Self {
-            begin: start,
-            offsets: [0; GROUPS_MAX],
-            lengths: [0; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
-            separators: [0; GROUPS_MAX + GROUPS_PER_SHAPE_MAX],
-            count: 0,
-            end: start,
-            has_more: false,
-        };
-        let mut position = start;
-        let slots = groups
-            .offsets
-            .iter_mut()
-            .zip(&mut groups.lengths)
-            .zip(&mut groups.separators);
-        for ((offset, length), separator) in slots {
-            let digits = count_while(bytes, position, usize::MAX, |b| b.is_ascii_digit());
-            *offset = u16::try_from(position - start).unwrap_or(u16::MAX);
-            *length = u8::try_from(digits).unwrap_or(u8::MAX);
-            groups.count += 1;
-            position += digits;
-            groups.end = position;
-            let next = at(bytes, position);
-            groups.has_more = is_group_separator(next) && at(bytes, position + 1).is_ascii_digit();
-            if digits >= usize::from(u8::MAX) || !groups.has_more {
-                groups.has_more = false;
-                break;
-            }
-            *separator = next;
-            position += 1;
-        }
-        groups
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-
-    pub(super) fn start(&self, index: usize) -> usize {
-        self.begin + self.offsets.get(index).copied().map_or(0, usize::from)
-    }
-
-    pub(super) fn length(&self, index: usize) -> usize {
-        self.lengths.get(index).copied().map_or(0, usize::from)
-    }
-
-    fn range(&self, index: usize) -> Range<usize> {
-        let start = self.start(index);
-        start..start + self.length(index)
-    }
-
-    /// Where the last group ends.
-    pub(super) fn end(&self) -> usize {
-        self.end
-    }
-
-    pub(super) fn separator(&self, index: usize) -> u8 {
-        at(&self.separators, index)
-    }
-
-    /// The lengths and the separators from a group on, one byte each.
-    fn words(&self, index: usize) -> (u64, u64) {
-        let word = |list: &[u8]| {
-            let eight = list.get(index..).and_then(|rest| rest.first_chunk::<8>());
-            eight.map_or(0, |eight| u64::from_le_bytes(*eight))
-        };
-        (word(&self.lengths), word(&self.separators))
-    }
-
-    /// Whether a shape with spaces is not a part of a longer row of equal groups: tables of numbers
-    /// are full of them.
-    fn stands_alone(&self, index: usize, shape: &GroupShape) -> bool {
-        if self.separator(index) != b' ' {
-            return true;
-        }
-        // Few groups are found in any row of numbers.
-        let is_short = shape.count <= 3;
-        let last = index + shape.count - 1;
-        let goes_on = |gap: usize, inner: usize, outer: usize| {
-            self.separator(gap) == b' ' && (is_short || self.length(outer) == self.length(inner))
-        };
-        let goes_on_left = index
-            .checked_sub(1)
-            .is_some_and(|left| goes_on(left, index, left));
-        !goes_on_left && !goes_on(last, last, last + 1)
-    }
-}
-
-/// A mask of the lowest bytes.
-const fn low_bytes(count: usize) -> u64 {
-    if count >= 8 {
-        u64::MAX
-    } else {
-        (1 << (count * 8)) - 1
     }
 }
 

@@ -12,9 +12,10 @@ use sha3::{Digest, Keccak256};
 pub(super) use self::seed::SeedWords;
 
 use self::base58::{Alphabet, Decoded};
+use super::digits::{HIGH, alphanumeric, count_alphanumeric};
 use super::kind::Kind;
 use super::sweep::Sweep;
-use crate::bytes::{count_back, count_while, hex_value, slice};
+use crate::bytes::{count_back, hex_value, slice};
 
 /// Words that speak for the kinds that have no shape in the table.
 pub(super) const WORDS: &[(Kind, &[&str])] = &[
@@ -35,7 +36,6 @@ pub(super) const WORDS: &[(Kind, &[&str])] = &[
         &["solana", "sol address", "sol wallet", "phantom"],
     ),
     (Kind::Iban, &["iban"]),
-    (Kind::Bic, &["bic", "swift"]),
 ];
 
 /// Shorter runs are no address of any kind.
@@ -54,31 +54,20 @@ pub(super) fn find_in_block(sweep: &mut Sweep<'_>, base: usize) {
         let sample = bytes
             .get(position..)
             .and_then(|rest| rest.first_chunk::<8>());
-        if position < sweep.wallets_done || !sample.is_some_and(is_alphanumeric) {
+        if position < sweep.wallets_done
+            || sample.is_none_or(|sample| alphanumeric(*sample) != HIGH)
+        {
             continue;
         }
         let is_part = |byte: u8| byte.is_ascii_alphanumeric();
         let back_max = position - sweep.wallets_done;
         let start = position - count_back(bytes, position, back_max, is_part);
-        let end = position + count_while(bytes, position, usize::MAX, is_part);
+        let end = position + count_alphanumeric(bytes, position);
         sweep.wallets_done = end;
         if (ADDRESS_BYTES_MIN..=ADDRESS_BYTES_MAX).contains(&(end - start)) {
             run(sweep, start..end);
         }
     }
-}
-
-/// Whether eight bytes are letters and digits, all at once.
-fn is_alphanumeric(sample: &[u8; 8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = ONES * 0x80;
-    let bytes = u64::from_le_bytes(*sample);
-    let plain = bytes & !HIGH;
-    let folded = plain | (ONES * 0x20);
-    // The high bit of a sum tells whether a byte reaches a bound.
-    let letters = (folded + ONES * (0x80 - 0x61)) & !(folded + ONES * (0x80 - 0x7B));
-    let digits = (plain + ONES * (0x80 - 0x30)) & !(plain + ONES * (0x80 - 0x3A));
-    (letters | digits) & !bytes & HIGH == HIGH
 }
 
 /// An unbroken run of letters and digits.
@@ -167,20 +156,6 @@ fn solana(sweep: &mut Sweep<'_>, span: &Range<usize>, text: &[u8]) -> Option<Kin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn samples() {
-        assert!(is_alphanumeric(b"azAZ09mM"));
-        for byte in 0..=255_u8 {
-            let mut sample = *b"aaaaaaaa";
-            sample[3] = byte;
-            assert_eq!(
-                is_alphanumeric(&sample),
-                byte.is_ascii_alphanumeric(),
-                "{byte}"
-            );
-        }
-    }
 
     #[test]
     fn addresses_of_the_specifications() {
