@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::checksum::{Proof, digit, is_month_day, is_repeated, luhn, number, weighted};
+use super::checksum::{
+    Proof, digit, is_calendar_day, is_month_day, is_repeated, luhn, number, weighted,
+};
 use super::kind::Kind;
 use super::shape::Recogniser;
 use super::sweep::{Sweep, is_free};
@@ -263,7 +265,7 @@ fn cnpj(text: &[u8]) -> bool {
 /// In one piece, only the number of a first branch is unlike any other number.
 fn bare_cnpj(text: &[u8]) -> Proof {
     let is_first_branch = matches!(number(text, 8..12), 1..=9);
-    Proof::of(cnpj(text)).weak_if(!is_first_branch)
+    Proof::of(cnpj(text)).weak_if(!is_first_branch || is_calendar_day(text))
 }
 
 /// Places in the alphabet of the Mexican registries, in which a letter stands between N and O.

@@ -166,6 +166,11 @@ pub(super) fn is_month_day(text: &[u8], from: usize) -> bool {
     )
 }
 
+/// `YYYYMMDD` of our times, at the beginning.
+pub(super) fn is_calendar_day(text: &[u8]) -> bool {
+    matches!(number(text, 0..2), 19 | 20) && is_month_day(text, 4)
+}
+
 /// Whether four digits can be a time of day: what follows a date in the names of files.
 pub(super) fn is_time(text: &[u8], from: usize) -> bool {
     number(text, from..from + 2) < 24 && number(text, from + 2..from + 4) < 60

@@ -59,6 +59,13 @@ pub(super) fn count_alphanumeric(bytes: &[u8], from: usize) -> usize {
     position + count_while(bytes, position, 8, |byte| byte.is_ascii_alphanumeric()) - from
 }
 
+/// Which of eight bytes are letters, as the high bits of these bytes.
+pub(super) const fn alphabetic(sample: [u8; 8]) -> u64 {
+    let bytes = u64::from_le_bytes(sample);
+    let folded = bytes & !HIGH | (ONES * 0x20);
+    (folded + ONES * (0x80 - 0x61)) & !(folded + ONES * (0x80 - 0x7B)) & !bytes & HIGH
+}
+
 /// Which of eight bytes are letters and digits, as the high bits of these bytes.
 pub(super) const fn alphanumeric(sample: [u8; 8]) -> u64 {
     let bytes = u64::from_le_bytes(sample);
@@ -111,6 +118,15 @@ impl Marks {
             let end = position + count_while(bytes, position, usize::MAX, is_digit);
             return position - back..end;
         };
+        let [_, block] = split(self.digits);
+        if let Some(inside) = bit.checked_sub(BLOCK_BYTES) {
+            let back = (block << (63 - inside)).leading_ones() as usize;
+            let ahead = (block >> inside).trailing_ones() as usize;
+            // Most runs neither come from the block before nor go on in the next.
+            if back <= inside && inside + ahead < BLOCK_BYTES {
+                return (position + 1 - back).max(floor)..position + ahead;
+            }
+        }
         let known_back = (self.digits << (127 - bit)).leading_ones() as usize - 1;
         let known = (self.digits >> bit).trailing_ones() as usize;
         let start = (position - known_back.min(position)).max(floor);
@@ -200,6 +216,8 @@ mod tests {
             sample[3] = byte;
             let all = alphanumeric(sample) == HIGH;
             assert_eq!(all, byte.is_ascii_alphanumeric(), "{byte}");
+            let letter = alphabetic(sample) >> 31 & 1 == 1;
+            assert_eq!(letter, byte.is_ascii_alphabetic(), "{byte}");
         }
         for length in 0..40 {
             let text = format!("-{}-tail of it", "a9Z".repeat(length));

@@ -2,8 +2,8 @@
 
 use crate::bytes::{at, slice};
 use crate::pii::checksum::{
-    Proof, digit, ean_13, is_date, is_day_month, is_month_day, is_repeated, is_time, luhn, number,
-    weighted,
+    Proof, digit, ean_13, is_calendar_day, is_date, is_day_month, is_month_day, is_repeated,
+    is_time, luhn, number, weighted,
 };
 
 /// Modulo 11 (NHS data dictionary). Groups of 3, 3 and 4 are also those of North American phones.
@@ -83,11 +83,6 @@ pub(super) fn nie(text: &[u8]) -> Proof {
 fn has_nif_letter(value: u64, letter: u8) -> bool {
     let index = usize::try_from(value % 23).unwrap_or(0);
     NIF_LETTERS.get(index) == Some(&letter)
-}
-
-/// `YYYYMMDD` of our times.
-fn is_calendar_day(text: &[u8]) -> bool {
-    matches!(number(text, 0..2), 19 | 20) && is_month_day(text, 4)
 }
 
 /// The month's letter, the day (plus 40 for women), the check character (Agenzia delle Entrate).

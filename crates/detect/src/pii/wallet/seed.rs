@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::bytes::{at, slice};
 use crate::collect::{Hit, Hits};
 use crate::pii::Speaker;
+use crate::pii::digits::{HIGH, alphabetic};
 
 /// The words, by a hash for the quick look and in order for the slow one.
 pub(in crate::pii) struct SeedWords {
@@ -78,25 +79,31 @@ impl SeedWords {
         }
     }
 
-    /// The word that begins in the few bytes after a position, if it may be on the list.
+    /// The word that begins in the few bytes after a position, if it is on the list. This is asked of
+    /// every text, so that it looks at eight bytes at a time.
     fn word_after(&self, bytes: &[u8], position: usize, done: usize) -> Option<usize> {
-        let sample = bytes.get(position..)?.first_chunk::<20>()?;
-        let letters = |from: usize| {
-            let rest = sample.iter().skip(from);
-            rest.take_while(|byte| byte.is_ascii_alphabetic()).count()
-        };
+        let sample = |from: usize| bytes.get(from..).and_then(|rest| rest.first_chunk::<8>());
+        let letters = alphabetic(*sample(position)?);
         let begins = position == done;
-        let within = if begins { 0 } else { letters(0) };
-        let gap = sample
-            .iter()
-            .skip(within)
-            .take_while(|byte| is_gap(**byte))
-            .count();
-        let start = within + gap;
-        let length = letters(start);
-        let is_word = (begins || gap > 0) && WORD_BYTES.contains(&length) && start + length < 20;
-        let word = slice(sample, start..start + length);
-        (is_word && self.number(word).is_some()).then_some(position + start)
+        let within = if begins {
+            0
+        } else {
+            (!letters & HIGH).trailing_zeros() / 8
+        };
+        // Longer words than the list's are passed over, as is what has no word near.
+        let rest = letters.checked_shr(within * 8)?;
+        let gap = (rest.trailing_zeros() / 8).min(8 - within);
+        let start = position + (within + gap) as usize;
+        if gap == 0 && !begins {
+            return None;
+        }
+        let word = *sample(start)?;
+        let others = !alphabetic(word) & HIGH;
+        let length = others.trailing_zeros() as usize / 8;
+        let is_longer = length == 8 && at(bytes, start + 8).is_ascii_alphabetic();
+        let kept = u64::MAX.checked_shr(64 - 8 * u32::try_from(length).ok()?)?;
+        let folded = (u64::from_le_bytes(word) | 0x2020_2020_2020_2020) & kept;
+        (!is_longer && self.number_of(folded).is_some()).then_some(start)
     }
 
     /// Whether the words after one are on the list too; near the end of a phrase, those before.
@@ -138,7 +145,10 @@ impl SeedWords {
         if !WORD_BYTES.contains(&word.len()) {
             return None;
         }
-        let folded = fold(word);
+        self.number_of(fold(word))
+    }
+
+    fn number_of(&self, folded: u64) -> Option<u16> {
         let hash = hash(folded);
         let bits = self.hashes.get(hash >> 6)?;
         if bits >> (hash & 63) & 1 == 0 {
@@ -266,8 +276,8 @@ fn is_gap(byte: u8) -> bool {
 
 /// A word of at most eight letters in lower case, as a number.
 fn fold(word: &[u8]) -> u64 {
-    word.iter()
-        .fold(0, |packed, byte| packed << 8 | u64::from(byte | 0x20))
+    let letters = word.iter().rev();
+    letters.fold(0, |packed, byte| packed << 8 | u64::from(byte | 0x20))
 }
 
 fn hash(folded: u64) -> usize {
