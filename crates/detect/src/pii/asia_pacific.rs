@@ -355,7 +355,9 @@ fn taiwanese(text: &[u8]) -> Proof {
     let sum =
         letter / 10 + letter % 10 * 9 + weighted(slice(text, 1..10), &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
     let is_person = matches!(at(text, 1), b'1' | b'2' | b'8' | b'9');
-    Proof::of(is_person && sum.is_multiple_of(10))
+    // Programs write I before integers.
+    let is_integer = matches!(at(text, 0), b'I' | b'O');
+    Proof::of(is_person && sum.is_multiple_of(10)).weak_if(is_integer)
 }
 
 /// Modulo 11, a missing first letter counting as 36 (Immigration Department).

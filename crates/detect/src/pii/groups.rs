@@ -10,7 +10,7 @@ use super::shape::{
     GROUPS_PER_SHAPE_MAX, GroupShape, TOKEN_BYTES_MAX, is_group_separator, pair_index,
 };
 use super::sweep::{Sweep, is_free};
-use crate::bytes::{at, before, count_while, slice};
+use crate::bytes::{at, before, count_back, count_while, slice};
 
 /// Groups of digits with single separators between them: `4111 1111 1111 1111`.
 pub(super) struct Groups {
@@ -108,7 +108,7 @@ impl Groups {
 
     /// Whether a shape with spaces is not a part of a longer row of equal groups: tables of numbers
     /// are full of them.
-    pub(super) fn stands_alone(&self, index: usize, shape: &GroupShape) -> bool {
+    pub(super) fn stands_alone(&self, bytes: &[u8], index: usize, shape: &GroupShape) -> bool {
         if self.separator(index) != b' ' {
             return true;
         }
@@ -121,7 +121,8 @@ impl Groups {
         let goes_on_left = index
             .checked_sub(1)
             .is_some_and(|left| goes_on(left, index, left));
-        !goes_on_left && !goes_on(last, last, last + 1)
+        let is_listed = is_in_list_of_codes(bytes, &(self.start(index)..self.range(last).end));
+        !goes_on_left && !goes_on(last, last, last + 1) && !is_listed
     }
 }
 
@@ -250,7 +251,7 @@ impl Sweep<'_> {
         {
             let fits = lengths & low_bytes(shape.count) == shape.lengths
                 && separators & low_bytes(shape.count - 1) == shape.separators
-                && groups.stands_alone(index, shape);
+                && groups.stands_alone(self.bytes, index, shape);
             if fits && self.group_shape(groups, index, shape) {
                 return shape.count;
             }
@@ -276,6 +277,21 @@ impl Sweep<'_> {
         }
         self.judge(shape.target, false, span, slice(&text, 0..length))
     }
+}
+
+/// Whether a token of digits and letters stands beside a value, with only a space between: hexadecimal
+/// codes in a table are digits only now and then.
+fn is_in_list_of_codes(bytes: &[u8], span: &Range<usize>) -> bool {
+    const CODE_BYTES_MAX: usize = 8;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric();
+    let is_code = |token: &[u8]| {
+        token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_alphabetic)
+    };
+    let left = span.start.saturating_sub(1);
+    let back = count_back(bytes, left, CODE_BYTES_MAX, is_part);
+    let ahead = count_while(bytes, span.end + 1, CODE_BYTES_MAX, is_part);
+    before(bytes, span.start) == b' ' && is_code(slice(bytes, left - back..left))
+        || at(bytes, span.end) == b' ' && is_code(slice(bytes, span.end + 1..span.end + 1 + ahead))
 }
 
 /// Whether a single letter follows, as it does in every shape of groups and letters.

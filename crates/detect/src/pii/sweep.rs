@@ -234,11 +234,12 @@ impl<'a> Sweep<'a> {
         let bytes = self.bytes;
         let text = slice(bytes, span.clone());
         let weak = rules.shapes.bare_weak.get(span.len()).copied().unwrap_or(0);
-        // Cheaper than twenty checks of numbers that nothing speaks for.
-        let explained = if weak == 0 {
-            0
-        } else {
+        // A few checks cost less than reading what stands before; twenty do not.
+        const CHECKS_FIRST_MAX: u32 = 5;
+        let explained = if weak.count_ones() > CHECKS_FIRST_MAX {
             weak & self.context.kinds_at(span.start)
+        } else {
+            weak
         };
         for target in targets {
             if target.is_strong || explained & target.recogniser.kind.bit() != 0 {

@@ -70,6 +70,7 @@ fn ordinary_texts_say_nothing() {
         "call 415-555-0132 once, then 5 x 1000 = 5000",
         "64 bytes from 8.8.8.8: icmp_seq=1 ttl=117 time=12.3 ms",
         "ISBN 9780306406157, EAN 4006381333931",
+        "950C 2341 2341 2346 5EDE 92C5 4539 5787 6362 1486 9E4E",
         "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26",
     ] {
         assert_eq!(ids(text), Vec::<String>::new(), "{text}");
