@@ -9,6 +9,7 @@ use oktsec_model::{Finding, Host, RequestHead, safe_name};
 
 use crate::bytes::slice;
 use crate::coding::{self, Coding};
+use crate::collect::Hits;
 use crate::fingerprint::FingerprintKey;
 use crate::llm::{self, Passage};
 use crate::rule::{Rule, RuleError};
@@ -251,6 +252,15 @@ impl Detector {
     #[must_use]
     pub fn scan_text(&self, bytes: &[u8]) -> Scan {
         self.scan_body(&HeaderMap::new(), bytes)
+    }
+
+    /// How many kinds and values of personal data a text shows, for benchmarks: nothing is decoded.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn personal_data(&self, bytes: &[u8]) -> usize {
+        let mut hits = Hits::default();
+        self.scanner.pii.find(bytes, "", &mut hits);
+        hits.list.len()
     }
 
     /// The rules, the embedded ones first.

@@ -10,11 +10,12 @@ use crate::rule::{Boundary, Finder, HomePlace, Matcher, Pattern, Rule, RuleError
 use crate::yaml::{self, Node, Value};
 
 /// The fields that a rule may have.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "anchor",
     "boundary",
     "category",
     "confidence",
+    "count_min",
     "entropy_min",
     "examples",
     "finder",
@@ -136,6 +137,11 @@ fn read_rule(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         places: fields.places(),
         examples: fields.examples("examples"),
         negative_examples: fields.examples("negative_examples"),
+        count_min: fields
+            .optional_word("count_min", |word| {
+                word.parse().ok().filter(|&count| count > 0)
+            })
+            .unwrap_or(1),
         matcher: matcher?,
         boundary: fields
             .optional_word("boundary", Boundary::parse)
@@ -270,12 +276,7 @@ impl Fields<'_, '_, '_> {
     }
 
     fn matcher(&mut self) -> Option<Matcher> {
-        let finder = self.optional_word("finder", |word| {
-            Finder::ALL
-                .iter()
-                .find(|(name, _)| *name == word)
-                .map(|(_, finder)| *finder)
-        });
+        let finder = self.optional_word("finder", Finder::named);
         if self.entries.contains_key("finder") {
             return finder.map(Matcher::Finder);
         }

@@ -10,6 +10,8 @@ use regex_automata::util::syntax;
 use crate::plan;
 use crate::plan::{Plan, Tail};
 
+use crate::pii::Kind;
+
 /// One detection rule.
 pub struct Rule {
     /// Its id, for example `aws-access-key-id`.
@@ -32,6 +34,8 @@ pub struct Rule {
     pub examples: Vec<String>,
     /// Texts that it must not match.
     pub negative_examples: Vec<String>,
+    /// How many values together are a finding, for finders of lists.
+    pub count_min: u32,
     pub(crate) matcher: Matcher,
     pub(crate) boundary: Boundary,
     pub(crate) entropy_min: f32,
@@ -98,12 +102,9 @@ pub(crate) struct Pattern {
 /// The hand-written finders.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Finder {
-    EmailList,
     GenericAssignment,
-    Iban,
-    PaymentCard,
-    PhoneList,
-    UsSsn,
+    /// A kind of personal data.
+    Pii(Kind),
 }
 
 /// The tests that a match has to pass after its pattern.
@@ -143,6 +144,7 @@ impl Rule {
             places: Vec::new(),
             examples: Vec::new(),
             negative_examples: Vec::new(),
+            count_min: 1,
             matcher: Matcher::Secret(number),
             boundary: Boundary::Any,
             entropy_min: 0.0,
@@ -320,14 +322,13 @@ const HYBRID_CACHE_BYTES_MAX: usize = 256 * 1024;
 // === impl Finder ===
 
 impl Finder {
-    pub(crate) const ALL: [(&str, Self); 6] = [
-        ("email-list", Self::EmailList),
-        ("generic-assignment", Self::GenericAssignment),
-        ("iban", Self::Iban),
-        ("payment-card", Self::PaymentCard),
-        ("phone-list", Self::PhoneList),
-        ("us-ssn", Self::UsSsn),
-    ];
+    /// The finder of a name in a rule file.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "generic-assignment" => Some(Self::GenericAssignment),
+            _ => Kind::named(name).map(Self::Pii),
+        }
+    }
 }
 
 // === impl Validator ===

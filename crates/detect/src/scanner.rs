@@ -28,7 +28,7 @@ pub(crate) struct Scanner {
     /// The rules that are tried at the beginning of runs, with the bytes that they begin with.
     run_rules: Vec<(usize, Tail)>,
     generic_rule: Option<usize>,
-    pii: pii::Rules,
+    pub(crate) pii: pii::Rules,
     /// The values of the operator's own secrets.
     secrets: Vec<KnownSecret>,
 }
@@ -136,7 +136,7 @@ impl Scanner {
             targets,
             run_rules,
             generic_rule: finder(Finder::GenericAssignment),
-            pii: pii::Rules::new(finder),
+            pii: pii::Rules::new(rules),
             secrets: secrets.to_vec(),
         }
     }
@@ -145,7 +145,7 @@ impl Scanner {
     pub(crate) fn scan(&self, rules: &[Rule], bytes: &[u8], runs: &Runs, hits: &mut Hits) {
         self.scan_literals(rules, bytes, hits);
         self.scan_runs(rules, bytes, runs, hits);
-        self.pii.find(bytes, hits);
+        self.pii.find(bytes, "", hits);
         if let Some(general) = self.generic_rule {
             hits.prefer_others(general);
         }

@@ -220,11 +220,8 @@ impl<'d> Walk<'d> {
 
 fn mask_of(rule: &Rule) -> Mask {
     match (&rule.matcher, rule.validator) {
-        (Matcher::Finder(Finder::PaymentCard), _) => Mask::LastFour,
-        (Matcher::Finder(Finder::Iban | Finder::UsSsn), _) => Mask::LastTwo,
-        (Matcher::Finder(Finder::EmailList | Finder::PhoneList), _) | (_, Some(Validator::Pem)) => {
-            Mask::Nothing
-        }
+        (Matcher::Finder(Finder::Pii(kind)), _) => kind.mask(),
+        (_, Some(Validator::Pem)) => Mask::Nothing,
         _ => Mask::Token,
     }
 }

@@ -3,10 +3,41 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use oktsec_model::Confidence;
-
+use super::Speaker;
+use super::context::Context;
+use super::groups::Groups;
+use super::kind::Kind;
+use super::sweep::is_free;
 use crate::bytes::{at, before, count_back, count_while, slice};
 use crate::collect::{Hit, Hits};
+
+/// Words beside which a number is that of a telephone.
+pub(super) const WORDS: &[(Kind, &[&str])] = &[(
+    Kind::PhoneList,
+    &[
+        "phone",
+        "telephone",
+        "tel",
+        "tel no",
+        "telefon",
+        "telefono",
+        "telefone",
+        "mobile",
+        "cell",
+        "cellphone",
+        "handy",
+        "rufnummer",
+        "fax",
+        "whatsapp",
+        "gsm",
+        "movil",
+        "celular",
+        "portable",
+        "puhelin",
+        "telefoon",
+        "msisdn",
+    ],
+)];
 
 /// Distinct addresses, up to as many as are fingerprinted.
 #[derive(Default)]
@@ -15,8 +46,9 @@ pub(super) struct List {
     span: Range<usize>,
 }
 
-const DISTINCT_MIN: usize = 3;
 const DISTINCT_MAX: usize = 64;
+/// The longest way to write a phone number down.
+const PHONE_BYTES_MAX: usize = 24;
 
 // === impl List ===
 
@@ -31,21 +63,25 @@ impl List {
     }
 
     /// A hit, where there are enough of them.
-    pub(super) fn finish(self, rule: usize, hits: &mut Hits) {
-        if self.values.len() >= DISTINCT_MIN {
+    pub(super) fn finish(self, speaker: Speaker, hits: &mut Hits) {
+        if self.values.len()
+            >= usize::try_from(speaker.count_min)
+                .unwrap_or(usize::MAX)
+                .max(1)
+        {
             let secret = self.values.into_iter().collect::<Vec<_>>().join(&b'\n');
             hits.push(Hit {
-                rule,
+                rule: speaker.rule,
                 span: self.span,
                 secret,
-                confidence: Confidence::Medium,
+                confidence: speaker.confidence,
             });
         }
     }
 }
 
 /// Finds the addresses of a view.
-pub(super) fn email_list(bytes: &[u8], rule: usize, hits: &mut Hits) {
+pub(super) fn email_list(bytes: &[u8], speaker: Speaker, hits: &mut Hits) {
     const LOCAL_BYTES_MAX: usize = 64;
     const DOMAIN_BYTES_MAX: usize = 253;
     let is_local =
@@ -53,6 +89,9 @@ pub(super) fn email_list(bytes: &[u8], rule: usize, hits: &mut Hits) {
     let is_domain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
     let mut list = List::default();
     for position in memchr::memchr_iter(b'@', bytes) {
+        if list.values.len() >= DISTINCT_MAX {
+            break;
+        }
         let local = count_back(bytes, position, LOCAL_BYTES_MAX, is_local);
         let mut domain = count_while(bytes, position + 1, DOMAIN_BYTES_MAX, is_domain);
         while domain > 0 && matches!(at(bytes, position + domain), b'.' | b'-') {
@@ -65,7 +104,7 @@ pub(super) fn email_list(bytes: &[u8], rule: usize, hits: &mut Hits) {
             list.add(slice(bytes, span.clone()).to_ascii_lowercase(), span);
         }
     }
-    list.finish(rule, hits);
+    list.finish(speaker, hits);
 }
 
 /// `//` shortly before: `https://user@host`, `ssh://git@host`.
@@ -96,75 +135,119 @@ fn is_mail_domain(domain: &[u8]) -> bool {
             .any(|kind| last.eq_ignore_ascii_case(kind.as_bytes()))
 }
 
-/// Takes a phone number that begins with these groups of digits, if they are one: `+` and country
-/// code, or three, three and four digits as they are written in North America.
-pub(super) fn phone(bytes: &[u8], groups: &[Range<usize>], list: &mut List) {
-    let (Some(first), Some(last)) = (groups.first(), groups.last()) else {
-        return;
-    };
-    let span = first.start..last.end;
+/// Takes the phone number that some groups of digits are, if they are one: `+` and country code;
+/// three, three and four digits as they are written in North America; or a national number that a
+/// word explains. Answers whether the groups can be nothing else.
+pub(super) fn phone(
+    bytes: &[u8],
+    groups: &Groups,
+    context: &mut Context<'_>,
+    list: &mut List,
+) -> bool {
+    let span = groups.start(0)..groups.end();
     let right = at(bytes, span.end);
-    if right.is_ascii_alphanumeric() || right == b'_' {
-        return;
+    if right.is_ascii_alphanumeric() || right == b'_' || span.len() > PHONE_BYTES_MAX {
+        return false;
     }
-    let digits: Vec<u8> = slice(bytes, span.clone())
-        .iter()
-        .copied()
-        .filter(u8::is_ascii_digit)
-        .collect();
-    let is_international = before(bytes, span.start) == b'+'
-        && !before(bytes, span.start - 1).is_ascii_alphanumeric()
-        && (10..=15).contains(&digits.len())
-        && at(bytes, span.start) != b'0';
-    if is_international {
-        list.add(digits, span);
-        return;
+    let left = before(bytes, span.start);
+    if left == b'+' {
+        let count = (0..groups.count())
+            .map(|index| groups.length(index))
+            .sum::<usize>();
+        let is_international = !before(bytes, span.start - 1).is_ascii_alphanumeric()
+            && (10..=15).contains(&count)
+            && !(5..=6).contains(&groups.length(0))
+            && at(bytes, span.start) != b'0';
+        if is_international {
+            list.add(digits_in(bytes, &span), span);
+        }
+        return is_international;
     }
-    if let [.., area, exchange, line] = groups
-        && [area.len(), exchange.len(), line.len()] == [3, 3, 4]
-        && groups.len() <= 4
-        && (groups.len() == 3 || slice(bytes, first.clone()) == b"1")
-        && is_nanp(bytes, area, exchange)
-        && !before(bytes, span.start).is_ascii_alphanumeric()
-    {
-        let number = digits.get(digits.len() - 10..).unwrap_or_default().to_vec();
-        list.add(number, span);
-        return;
+    let length = |index: usize| groups.length(index);
+    let is_free = !left.is_ascii_alphanumeric() && !matches!(left, b'.' | b'-' | b'_' | b'/');
+    match groups.count() {
+        3 | 4 if is_free && has_nanp_groups(bytes, groups, context) => {
+            let digits = digits_in(bytes, &span);
+            let number = digits.get(digits.len() - 10..).unwrap_or_default().to_vec();
+            list.add(number, span);
+        }
+        2 if length(0) == 3 && length(1) == 4 && matches!(left, b')' | b' ') => {
+            with_area_in_parentheses(bytes, groups.start(0), span.end, list);
+        }
+        1..=5 if is_free && is_national(bytes, groups, context) => {
+            list.add(digits_in(bytes, &span), span);
+        }
+        _ => {}
     }
-    if let [exchange, line] = groups {
-        with_area_in_parentheses(bytes, exchange, line, list);
+    false
+}
+
+/// `415-555-0132`, `1-415-555-0132`.
+fn has_nanp_groups(bytes: &[u8], groups: &Groups, context: &mut Context<'_>) -> bool {
+    let first = groups.count() - 3;
+    let separators = (groups.separator(first), groups.separator(first + 1));
+    let length = |index: usize| groups.length(first + index);
+    [length(0), length(1), length(2)] == [3, 3, 4]
+        && (first == 0 || groups.length(0) == 1 && at(bytes, groups.start(0)) == b'1')
+        && is_nanp(bytes, groups.start(first), groups.start(first + 1))
+        && match separators {
+            (b'-', b'-') | (b'.', b'.') | (b' ', b'-') => true,
+            // Any row of numbers may have these lengths.
+            _ => context.kinds_at(groups.start(0)) & Kind::PhoneList.bit() != 0,
+        }
+}
+
+/// Takes a national number in one piece.
+pub(super) fn national(
+    bytes: &[u8],
+    run: &Range<usize>,
+    context: &mut Context<'_>,
+    list: &mut List,
+) {
+    if is_free(bytes, run) && is_explained(bytes, run.start, run.len(), context) {
+        list.add(slice(bytes, run.clone()).to_vec(), run.clone());
     }
+}
+
+/// Nine to eleven digits that begin with 0, or ten of North America, where a word says so.
+fn is_national(bytes: &[u8], groups: &Groups, context: &mut Context<'_>) -> bool {
+    let start = groups.start(0);
+    let count = (0..groups.count()).map(|index| groups.length(index)).sum();
+    is_explained(bytes, start, count, context)
+}
+
+fn is_explained(bytes: &[u8], start: usize, count: usize, context: &mut Context<'_>) -> bool {
+    let is_shape = match count {
+        9 | 11 => at(bytes, start) == b'0',
+        10 => at(bytes, start) == b'0' || is_nanp(bytes, start, start + 3),
+        _ => false,
+    };
+    is_shape && context.kinds_at(start) & Kind::PhoneList.bit() != 0
 }
 
 /// `(415) 555-0132`: the finder of digits sees the area by itself.
-fn with_area_in_parentheses(
-    bytes: &[u8],
-    exchange: &Range<usize>,
-    line: &Range<usize>,
-    list: &mut List,
-) {
-    let close = exchange.start - count_back(bytes, exchange.start, 1, |byte| byte == b' ');
+fn with_area_in_parentheses(bytes: &[u8], exchange: usize, end: usize, list: &mut List) {
+    let close = exchange - count_back(bytes, exchange, 1, |byte| byte == b' ');
     let Some(open) = close.checked_sub(5) else {
         return;
     };
-    let area = open + 1..open + 4;
+    let area = open + 1;
     if slice(bytes, open..open + 1) == b"("
         && slice(bytes, open + 4..close) == b")"
-        && slice(bytes, area.clone()).iter().all(u8::is_ascii_digit)
-        && [exchange.len(), line.len()] == [3, 4]
-        && is_nanp(bytes, &area, exchange)
+        && slice(bytes, area..area + 3).iter().all(u8::is_ascii_digit)
+        && is_nanp(bytes, area, exchange)
     {
-        let span = open..line.end;
-        let digits = slice(bytes, span.clone())
-            .iter()
-            .copied()
-            .filter(u8::is_ascii_digit)
-            .collect();
-        list.add(digits, span);
+        let span = open..end;
+        list.add(digits_in(bytes, &span), span);
     }
 }
 
+fn digits_in(bytes: &[u8], span: &Range<usize>) -> Vec<u8> {
+    let digits = slice(bytes, span.clone()).iter().copied();
+    digits.filter(u8::is_ascii_digit).collect()
+}
+
 /// Neither the area nor the exchange begins with 0 or 1.
-fn is_nanp(bytes: &[u8], area: &Range<usize>, exchange: &Range<usize>) -> bool {
-    at(bytes, area.start) >= b'2' && at(bytes, exchange.start) >= b'2'
+fn is_nanp(bytes: &[u8], area: usize, exchange: usize) -> bool {
+    at(bytes, area) >= b'2' && at(bytes, exchange) >= b'2'
 }
