@@ -32,6 +32,8 @@ mod rule;
 mod runs;
 mod scanner;
 mod segment;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+mod unicode;
 mod validate;
 mod view;
 mod walk;
