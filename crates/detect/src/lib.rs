@@ -24,6 +24,8 @@ mod detector;
 mod entropy;
 mod fingerprint;
 mod form;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+mod joined;
 mod json;
 mod loader;
 mod multipart;
