@@ -154,7 +154,7 @@ fn push_piece(value: &[u8], out: &mut Vec<u8>) {
     const END_BYTES: usize = 64;
     let space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
     let value = value.trim_ascii();
-    if value.len() <= WHOLE_BYTES_MAX && !value.iter().any(|byte| space(byte)) {
+    if value.len() <= WHOLE_BYTES_MAX && !value.iter().any(space) {
         push_decoded(value, out);
         return;
     }

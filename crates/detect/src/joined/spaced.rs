@@ -1,5 +1,7 @@
 //! Texts written backwards, or letter by letter.
 
+use std::ops::Range;
+
 use super::{JOINED_BYTES_MAX, Joined};
 use crate::bytes::{at, slice};
 
@@ -87,13 +89,19 @@ const fn is_separator(byte: u8) -> bool {
     )
 }
 
+/// The shortest run of single characters.
+const LETTERS_MIN: usize = 12;
+
 /// Single characters with the same separator of one or two bytes after each.
-fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut std::ops::Range<usize>) {
-    const LETTERS_MIN: usize = 12;
+fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut Range<usize>) {
     let mut position = 0;
     while let Some(found) = next_rhythm(bytes, position, period) {
-        let start = found - 1;
         let separator = slice(bytes, found..found + period - 1);
+        let mut start = found;
+        while start >= position + period && slice(bytes, start - period..start - 1) == separator {
+            start -= period;
+        }
+        start = start.saturating_sub(1).max(position);
         let mut end = start;
         let from = view.len();
         while at(bytes, end).is_ascii_graphic() && view.len() < JOINED_BYTES_MAX {
@@ -115,31 +123,39 @@ fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut std::ops
     }
 }
 
-/// The next separator that comes again after one character, and again, and again.
+/// A separator that comes again after one character, and again: samples suffice, the run is long.
 fn next_rhythm(bytes: &[u8], from: usize, period: usize) -> Option<usize> {
-    let from = from.max(1);
-    let last = bytes.len().checked_sub(3 * period + 1)?;
-    let candidates = slice(bytes, from..last + 1)
-        .iter()
-        .zip(slice(bytes, from + period..bytes.len()));
-    let mut skipped = from;
-    for (one, other) in candidates {
-        if one == other
-            && is_separator(*one)
-            && at(bytes, skipped + 2 * period) == *one
-            && at(bytes, skipped + 3 * period) == *one
-            && (period == 2 || is_separator(at(bytes, skipped + 1)))
-            && at(bytes, skipped - 1).is_ascii_graphic()
-        {
-            return Some(skipped);
+    const STRIDE: usize = 8;
+    let is_rhythm = |place: usize| {
+        let byte = at(bytes, place);
+        place > 0
+            && byte == at(bytes, place + period)
+            && byte == at(bytes, place + 2 * period)
+            && is_separator(byte)
+            && at(bytes, place + period - 1).is_ascii_alphanumeric()
+            && (period == 2 || is_separator(at(bytes, place + 1)))
+    };
+    let samples = slice(bytes, from..bytes.len()).windows(9).step_by(STRIDE);
+    for (index, window) in samples.enumerate() {
+        let [a, b, c, d, e, f, g, h, i] = *window else {
+            continue;
+        };
+        let may_be = if period == 2 {
+            (a == c) & (c == e) | (b == d) & (d == f)
+        } else {
+            (a == d) & (d == g) | (b == e) & (e == h) | (c == f) & (f == i)
+        };
+        let sample = from + index * STRIDE;
+        let found = may_be.then(|| (sample..sample + period).find(|&place| is_rhythm(place)));
+        if let Some(Some(place)) = found {
+            return Some(place);
         }
-        skipped += 1;
     }
     None
 }
 
 /// Runs of short groups: `AKIA-7Q2M-ZK4X`.
-fn groups(bytes: &[u8], view: &mut Vec<u8>, range: &mut std::ops::Range<usize>) {
+fn groups(bytes: &[u8], view: &mut Vec<u8>, range: &mut Range<usize>) {
     const GROUP_BYTES_MAX: usize = 8;
     const RUN_BYTES_MIN: usize = 16;
     let mut run: Vec<u8> = Vec::new();
