@@ -6,9 +6,9 @@ mod pdf;
 mod tar;
 mod zip;
 
-use std::io::Read;
 use std::ops::Range;
 
+use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;
 use oktsec_model::safe_name;
 
@@ -106,21 +106,36 @@ fn is_plausible(bytes: &[u8], at: usize, name: &str) -> bool {
     }
 }
 
-/// Reads what a decoder gives, up to a bound. How much it used is for the decoder to say.
-fn inflate(mut reader: impl Read, max: usize) -> Inflated {
-    let mut bytes = Vec::new();
-    let mut chunk = vec![0_u8; 16 * 1024];
+/// Inflates the data that bytes begin with: raw, or in the zlib format.
+fn inflate(decoder: &mut Decompress, bytes: &[u8], is_zlib: bool, max: usize) -> Inflated {
+    const FIRST_BYTES: usize = 4096;
+    decoder.reset(is_zlib);
+    let mut out = Vec::with_capacity(FIRST_BYTES);
+    let used = |decoder: &Decompress| usize::try_from(decoder.total_in()).unwrap_or(bytes.len());
     let error = loop {
-        match reader.read(&mut chunk) {
+        if out.len() == out.capacity() {
+            out.reserve(out.len());
+        }
+        let rest = slice(bytes, used(decoder)..bytes.len());
+        let (before, room) = (used(decoder), out.capacity() - out.len());
+        let length = out.len();
+        match decoder.decompress_vec(rest, &mut out, FlushDecompress::None) {
             Err(_) => break Some(InflateError::Corrupt),
-            Ok(0) => break None,
-            Ok(count) if bytes.len() + count > max => break Some(InflateError::TooLarge),
-            Ok(count) => bytes.extend_from_slice(slice(&chunk, 0..count)),
+            Ok(Status::StreamEnd) if out.len() <= max => break None,
+            _ if out.len() > max => break Some(InflateError::TooLarge),
+            // Nothing came although there was room, or the data is cut off.
+            _ if used(decoder) == before && out.len() == length
+                || used(decoder) == bytes.len() && out.len() - length < room =>
+            {
+                break Some(InflateError::Corrupt);
+            }
+            _ => {}
         }
     };
+    out.truncate(max);
     Inflated {
-        bytes,
-        used: 0,
+        bytes: out,
+        used: used(decoder),
         error,
     }
 }

@@ -1,6 +1,7 @@
 //! PDF (ISO 32000-1): streams that are deflated, and the text that their operators show, with the
 //! kerning between its pieces left out. Fonts with encodings of their own are beyond this.
 
+use flate2::Decompress;
 use memchr::memmem;
 
 use super::{Content, Inflated, Member, Members, inflate};
@@ -19,6 +20,7 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
     if memmem::find(bytes, b"/Encrypt ").is_some() {
         members.opaque("encrypted-pdf");
     }
+    let mut decoder = Decompress::new(true);
     let mut text = Vec::new();
     for found in memmem::find_iter(bytes, b"stream") {
         let start = match slice(bytes, found + 6..found + 8) {
@@ -34,7 +36,7 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
         }
         let rest = slice(bytes, start..bytes.len());
         if at(rest, 0) & 0x0F == 8 {
-            let inflated = inflate_zlib(rest, members.budget);
+            let inflated = inflate_stream(&mut decoder, rest, members.budget);
             push_text(&inflated.bytes, &mut text);
             members.push_inflated(inflated, start, "pdf stream".to_owned());
         } else {
@@ -54,10 +56,8 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
     }
 }
 
-fn inflate_zlib(bytes: &[u8], max: usize) -> Inflated {
-    let mut decoder = flate2::bufread::ZlibDecoder::new(bytes);
-    let mut inflated = inflate(&mut decoder, max);
-    inflated.used = usize::try_from(decoder.total_in()).unwrap_or(bytes.len());
+fn inflate_stream(decoder: &mut Decompress, bytes: &[u8], max: usize) -> Inflated {
+    let mut inflated = inflate(decoder, bytes, true, max);
     // A checksum that is wrong or missing does not keep a reader from the data.
     if inflated.error == Some(InflateError::Corrupt) && !inflated.bytes.is_empty() {
         inflated.error = None;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use flate2::Decompress;
 use memchr::memmem;
 
 use super::{Content, Inflated, Member, Members, inflate, label};
@@ -63,6 +64,10 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
         }
         entries.insert((entry.header, entry.method), entry);
     }
+    if entries.is_empty() {
+        return;
+    }
+    let mut decoder = Decompress::new(false);
     let mut taken = 0..0;
     for entry in entries.into_values() {
         if taken.contains(&entry.header) && entry.header > taken.start {
@@ -76,14 +81,19 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
         if !members.has_room() {
             break;
         }
-        if let Some(range) = take(bytes, &entry, members) {
+        if let Some(range) = take(bytes, &entry, &mut decoder, members) {
             taken = entry.header..range.end;
         }
     }
 }
 
 /// Adds a member. Answers where its data was, if that is sure.
-fn take(bytes: &[u8], entry: &Entry, members: &mut Members) -> Option<Range<usize>> {
+fn take(
+    bytes: &[u8],
+    entry: &Entry,
+    decoder: &mut Decompress,
+    members: &mut Members,
+) -> Option<Range<usize>> {
     let start = data_start(bytes, entry.header);
     if entry.flags & ENCRYPTED != 0 {
         members.opaque("encrypted-zip");
@@ -105,7 +115,7 @@ fn take(bytes: &[u8], entry: &Entry, members: &mut Members) -> Option<Range<usiz
             Some(start..start + size)
         }
         DEFLATED => {
-            let inflated = inflate_raw(rest, members.budget);
+            let inflated = inflate(decoder, rest, false, members.budget);
             let is_sound = inflated.error.is_none();
             if !is_sound && entry.is_listed && inflated.error == Some(InflateError::Corrupt) {
                 members.opaque("corrupt-zip");
@@ -129,13 +139,6 @@ fn take(bytes: &[u8], entry: &Entry, members: &mut Members) -> Option<Range<usiz
             None
         }
     }
-}
-
-fn inflate_raw(bytes: &[u8], max: usize) -> Inflated {
-    let mut decoder = flate2::bufread::DeflateDecoder::new(bytes);
-    let mut inflated = inflate(&mut decoder, max);
-    inflated.used = usize::try_from(decoder.total_in()).unwrap_or(bytes.len());
-    inflated
 }
 
 /// How long stored data is. Where only a descriptor behind it says so: to the next signature.
