@@ -23,6 +23,8 @@ mod coding;
 mod collect;
 mod decode;
 mod detector;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+mod encodings;
 mod entropy;
 mod fingerprint;
 mod form;
