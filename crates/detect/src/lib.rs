@@ -26,6 +26,8 @@ mod detector;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
 mod encodings;
 mod entropy;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+mod exfiltration;
 mod fingerprint;
 mod form;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]

@@ -9,7 +9,7 @@ const DIGITS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrst
 const ALPHABET: Alphabet = alphabet(DIGITS);
 const VALUES: [u8; 256] = values();
 const CHARS_MIN: usize = 24;
-const CHARS_MAX: usize = 512;
+const CHARS_MAX: usize = 256;
 
 #[expect(
     clippy::indexing_slicing,
