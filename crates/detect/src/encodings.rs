@@ -1,5 +1,5 @@
 //! Encodings beside base64, hexadecimal digits and percent-escapes: base32, base58, Ascii85,
-//! uuencode, quoted-printable, octal and `%u` escapes, numbers of characters. Each is looked for in
+//! uuencode, quoted-printable, octal and `%u` escapes, numbers of characters, UTF-7, UTF-16, UTF-32. Each is looked for in
 //! one fast pass; all that one of them gives is one view, a line for each place.
 
 mod ascii85;
@@ -9,6 +9,7 @@ mod escapes;
 mod numbers;
 mod sample;
 mod uuencode;
+mod wide;
 
 /// What one encoding hid.
 #[derive(Debug, Eq, PartialEq)]
@@ -32,6 +33,11 @@ pub(crate) fn decoded(bytes: &[u8]) -> Vec<Decoded> {
         escapes::quoted_printable,
         escapes::octal,
         escapes::percent_u,
+        escapes::utf7,
+        wide::utf16_le,
+        wide::utf16_be,
+        wide::utf32_le,
+        wide::utf32_be,
     ]
     .into_iter()
     .filter_map(|find| find(bytes))
@@ -95,7 +101,7 @@ mod tests {
         fn marks_rise(pieces in proptest::collection::vec(prop_oneof![
             Just(b"=41=4B=49".to_vec()), Just(b"\\101".to_vec()), Just(b"%u0041".to_vec()),
             Just(b"begin 644 x\n".to_vec()), Just(b"<~87cURDZ~>".to_vec()), Just(b"65, 75, ".to_vec()),
-            Just(b"JBSWY3DPEBLW64TMMQQQ".to_vec()), Just(b"01000001 ".to_vec()), Just(b"=\n".to_vec()),
+            Just(b"JBSWY3DPEBLW64TMMQQQ".to_vec()), Just(b"01000001 ".to_vec()), Just(b"=\n".to_vec()), Just(b"A\0K\0I\0A\0".to_vec()), Just(b"\0\0\0A".to_vec()), Just(b"+AEE-".to_vec()),
             proptest::collection::vec(any::<u8>(), 0..20)], 0..60)) {
             let bytes = pieces.concat();
             for view in decoded(&bytes) {

@@ -48,6 +48,7 @@ pub(crate) fn in_host(host: &[u8]) -> Option<Encoded> {
     for part in &mut parts {
         (part.kind, part.encoded) = kind::of_label(part.bytes);
     }
+    judge_together(&mut parts);
     if let Some(range) = hex_text(&parts) {
         let confidence = Confidence::High;
         return Some(Encoded { range, confidence });
@@ -65,6 +66,8 @@ pub(crate) fn in_host(host: &[u8]) -> Option<Encoded> {
         || data.len() > 2 && total >= 2 * LABELS_CHARS_MIN
     {
         Confidence::Medium
+    } else if data.len() > 1 && total >= LABELS_CHARS_MIN {
+        Confidence::Low
     } else if data.len() == 1 && ordinary == 0 && longest >= LABEL_CHARS_MIN {
         if longest >= LABELS_CHARS_MIN {
             Confidence::Medium
@@ -92,6 +95,7 @@ pub(crate) fn in_path(path: &[u8]) -> Vec<Encoded> {
     for part in &mut parts {
         (part.kind, part.encoded) = kind::of_segment(part.bytes);
     }
+    judge_together(&mut parts);
     for run in parts.chunk_by(|one, other| one.encoded > 0 && other.encoded > 0) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             continue;
@@ -119,6 +123,30 @@ pub(crate) fn in_path(path: &[u8]) -> Vec<Encoded> {
         });
     }
     found
+}
+
+/// Short parts in a row that could be ids are data where all of them together look random: chance
+/// plays tricks with few characters.
+fn judge_together(parts: &mut [Part<'_>]) {
+    const ID_CHARS_MIN: usize = 8;
+    let is_id = |part: &Part<'_>| {
+        part.bytes.len() >= ID_CHARS_MIN
+            && part.kind != Kind::Ordinary
+            && part.bytes.iter().any(u8::is_ascii_digit)
+            && part.bytes.iter().all(u8::is_ascii_alphanumeric)
+    };
+    for run in parts.chunk_by_mut(|one, other| is_id(one) && is_id(other)) {
+        let together: Vec<u8> = run.iter().flat_map(|part| part.bytes).copied().collect();
+        if run.len() < 2 || together.len() < LABELS_CHARS_MIN {
+            continue;
+        }
+        let kind = kind::of_part(&together);
+        if !kind.is_ordinary() {
+            for part in run {
+                (part.kind, part.encoded) = (kind, part.bytes.len());
+            }
+        }
+    }
 }
 
 /// Labels of hexadecimal digits that spell a text together, each as it is may be a number.

@@ -65,6 +65,48 @@ pub(super) fn percent_u(bytes: &[u8]) -> Option<Decoded> {
     decoded.filter(|decoded| decoded.marks.len() >= ESCAPES_MIN)
 }
 
+/// UTF-7 (RFC 2152) undone where it stands for ASCII that needs no disguise, several times.
+pub(super) fn utf7(bytes: &[u8]) -> Option<Decoded> {
+    // The first six bits of an ASCII character are zero.
+    memchr::memmem::find(bytes, b"+A")?;
+    let mut count = 0;
+    let decoded = rewrite(bytes, b'+', "utf-7", |bytes, position, out| {
+        if at(bytes, position + 1) != b'A' {
+            return None;
+        }
+        let (mut held, mut bits, mut length) = (0_u32, 0, 0);
+        while let Some(value) = sextet(at(bytes, position + 1 + length)) {
+            held = (held << 6 | u32::from(value)) & 0x3F_FFFF;
+            bits += 6;
+            length += 1;
+            if bits >= 16 {
+                bits -= 16;
+                let [.., high, low] = (held >> bits).to_be_bytes();
+                if high != 0 || !low.is_ascii_graphic() {
+                    return None;
+                }
+                out.push(low);
+            }
+        }
+        let is_padded = bits < 6 && held & ((1 << bits) - 1) == 0 && !out.is_empty();
+        count += out.len();
+        let dash = usize::from(at(bytes, position + 1 + length) == b'-');
+        is_padded.then_some(1 + length + dash)
+    });
+    decoded.filter(|_| count >= ESCAPES_MIN)
+}
+
+const fn sextet(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
 /// Copies a text, with each escape that begins with `lead` replaced. `undo` pushes what the escape
 /// stands for and answers how long it was.
 fn rewrite(
@@ -125,6 +167,10 @@ mod tests {
             assert_eq!(decoded.bytes, plain.as_bytes());
             assert!(decoded.marks.contains(&(plain.len() - 8, text.len() - 8)));
         }
+        let utf7 = "key is +AEEASwBJAEE-7Q2M+AFo-K4X+AFcANQ-LDPN3R";
+        let decoded = super::utf7(utf7.as_bytes()).expect("a view");
+        assert_eq!(decoded.bytes, format!("key is {KEY}").as_bytes());
+        assert_eq!(super::utf7(b"a+Abc-d+AB+AEE C++A+AA"), None);
         let broken = "first AKIA7Q2MZK=\r\n4XW5LDPN3R=2E";
         assert_eq!(
             quoted_printable(broken.as_bytes()).expect("a view").bytes,

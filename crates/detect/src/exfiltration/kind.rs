@@ -77,7 +77,8 @@ pub(super) fn of_segment(segment: &[u8]) -> (Kind, usize) {
     }
 }
 
-fn of_part(part: &[u8]) -> Kind {
+/// What a part without separators is.
+pub(super) fn of_part(part: &[u8]) -> Kind {
     let mix = Mix::of(part);
     let length = part.len();
     if length < PART_CHARS_MIN || mix.others > 0 {
@@ -101,8 +102,10 @@ fn of_part(part: &[u8]) -> Kind {
             && words < 40;
         return if is_mixed { Kind::Base64 } else { Kind::Name };
     }
+    // The longer, the less chance has to say.
+    let words_max = if length >= 5 * PART_CHARS_MIN { 42 } else { 35 };
     let is_random = if mix.digits > 0 {
-        mix.marks == 0 && mix.changes >= length / 6 && mix.changes > 2 && words < 35
+        mix.marks == 0 && mix.changes >= length / 6 && mix.changes > 2 && words < words_max
     } else {
         mix.marks == 0 && length >= 4 * PART_CHARS_MIN && words < 22
     };
