@@ -14,7 +14,10 @@
     clippy::cast_possible_truncation
 )]
 
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(dead_code, reason = "wired by the walk")
+)]
 mod archive;
 mod assignment;
 mod builtin;
@@ -23,14 +26,23 @@ mod coding;
 mod collect;
 mod decode;
 mod detector;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(dead_code, reason = "wired by the walk")
+)]
 mod encodings;
 mod entropy;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(dead_code, reason = "wired by the walk")
+)]
 mod exfiltration;
 mod fingerprint;
 mod form;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(dead_code, reason = "wired by the walk")
+)]
 mod joined;
 mod json;
 mod loader;
@@ -40,13 +52,19 @@ mod rule;
 mod runs;
 mod scanner;
 mod segment;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the walk"))]
+#[cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    expect(dead_code, reason = "wired by the walk")
+)]
 mod unicode;
 mod validate;
 mod view;
 mod walk;
 mod yaml;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
