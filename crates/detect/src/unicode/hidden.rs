@@ -28,11 +28,10 @@ pub(crate) fn texts(bytes: &[u8]) -> Vec<Cleaned> {
             position += 1;
             continue;
         }
-        let Some(character) = char_at(bytes, position) else {
+        let Some((character, end)) = valid_char(bytes, position) else {
             position += 1;
             continue;
         };
-        let end = position + character.len_utf8();
         if let Some(byte) = tag(character) {
             tags.bytes.extend_from_slice(slice(bytes, copied..position));
             tags.bytes.extend(byte);
@@ -44,7 +43,7 @@ pub(crate) fn texts(bytes: &[u8]) -> Vec<Cleaned> {
             selectors.bytes.push(byte);
         }
         bits.take(character, position);
-        position = end.min(bytes.len());
+        position = end;
     }
     let mut texts = Vec::new();
     if !tags.marks.is_empty() {
@@ -57,6 +56,18 @@ pub(crate) fn texts(bytes: &[u8]) -> Vec<Cleaned> {
     }
     texts.extend(bits.texts());
     texts
+}
+
+/// The character at a position of bytes that may not be UTF-8, and where it ends.
+fn valid_char(bytes: &[u8], position: usize) -> Option<(char, usize)> {
+    let character = char_at(bytes, position)?;
+    let end = position + character.len_utf8();
+    let encoded = slice(bytes, position..end);
+    std::str::from_utf8(encoded)
+        .ok()?
+        .chars()
+        .eq([character])
+        .then_some((character, end))
 }
 
 /// The ASCII that a tag character stands for; nothing for those that delimit.
@@ -171,6 +182,7 @@ mod tests {
             .map(|bit| if bit { '\u{200C}' } else { '\u{200B}' })
             .collect();
         assert_eq!(spelled(&format!("cover{bits}text")), [KEY]);
+        assert!(texts(b"cut off \xF3\xA0\x81").is_empty());
         assert!(spelled("\u{2764}\u{FE0F} \u{1F468}\u{200D}\u{1F469} caf\u{E9}").is_empty());
     }
 }
