@@ -2,7 +2,7 @@
 //! within other bytes. A text is told by its ASCII characters; others may stand between them.
 
 use super::Decoded;
-use crate::bytes::{at, slice};
+use crate::bytes::{at, before, slice};
 
 /// How the bytes of a unit are ordered.
 #[derive(Clone, Copy)]
@@ -70,21 +70,28 @@ pub(super) fn utf32_be(bytes: &[u8]) -> Option<Decoded> {
 
 fn find(bytes: &[u8], order: Order) -> Option<Decoded> {
     let mut decoded = Decoded::new(order.label);
-    let mut after = 0;
-    for zero in memchr::memchr_iter(0, bytes) {
-        let start = if order.is_little {
-            zero.checked_sub(1)
+    let (mut zero, mut after) = (0, 0);
+    while let Some(&byte) = bytes.get(zero) {
+        // Zeros often come in long rows.
+        if byte != 0 {
+            let Some(found) = memchr::memchr(0, slice(bytes, zero..bytes.len())) else {
+                break;
+            };
+            zero += found;
+        }
+        // The ASCII character is the first byte of its unit, or the last.
+        let (start, ascii) = if order.is_little {
+            (zero.wrapping_sub(1), before(bytes, zero))
         } else {
-            Some(zero)
+            (zero, at(bytes, zero + order.width - 1))
         };
-        let Some(start) = start.filter(|&start| start >= after) else {
-            continue;
-        };
-        let starts_here = order
-            .char_at(bytes, start)
-            .is_some_and(|(c, _)| is_ascii_text(c));
-        if starts_here {
-            after = push_text(bytes, start, order, &mut decoded);
+        zero += 1;
+        if is_ascii_text(char::from(ascii)) && start >= after {
+            let character = order.char_at(bytes, start);
+            if character.is_some_and(|(character, _)| is_ascii_text(character)) {
+                after = push_text(bytes, start, order, &mut decoded);
+                zero = zero.max(after);
+            }
         }
     }
     decoded.into_option()
@@ -157,19 +164,13 @@ impl Order {
     }
 
     fn unit(self, bytes: &[u8], position: usize) -> Option<u32> {
-        let unit = slice(bytes, position..position + self.width);
-        if unit.len() < self.width {
-            return None;
-        }
-        let byte = |index: usize| u32::from(at(unit, index));
-        Some((0..self.width).fold(0, |value, index| {
-            let index = if self.is_little {
-                self.width - 1 - index
-            } else {
-                index
-            };
-            value << 8 | byte(index)
-        }))
+        let rest = bytes.get(position..)?;
+        Some(match (self.width, self.is_little) {
+            (2, true) => u32::from(u16::from_le_bytes(*rest.first_chunk()?)),
+            (2, false) => u32::from(u16::from_be_bytes(*rest.first_chunk()?)),
+            (_, true) => u32::from_le_bytes(*rest.first_chunk()?),
+            (_, false) => u32::from_be_bytes(*rest.first_chunk()?),
+        })
     }
 }
 
