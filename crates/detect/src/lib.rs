@@ -14,6 +14,7 @@
     clippy::cast_possible_truncation
 )]
 
+mod archive;
 mod assignment;
 mod builtin;
 mod bytes;
@@ -21,11 +22,14 @@ mod coding;
 mod collect;
 mod decode;
 mod detector;
+mod encodings;
 mod entropy;
+mod exfiltration;
 mod fingerprint;
 mod form;
 mod grams;
 mod home;
+mod joined;
 mod json;
 mod llm;
 mod loader;
@@ -37,11 +41,15 @@ mod runs;
 mod scanner;
 mod secret;
 mod segment;
+mod unicode;
 mod validate;
 mod view;
 mod walk;
 mod yaml;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

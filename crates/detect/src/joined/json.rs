@@ -1,0 +1,171 @@
+//! The strings of a JSON text: joined in the order of the text, and joined by name.
+
+use std::collections::HashMap;
+
+use super::{Joined, push_piece};
+use crate::bytes::{at, slice};
+use crate::decode::unescape_json;
+
+/// What all strings of a text give together at most.
+const STRINGS_BYTES_MAX: usize = 256 * 1024;
+const NAMES_MAX: usize = 256;
+
+/// A string of the text.
+struct Text<'a> {
+    content: &'a [u8],
+    after: usize,
+    has_escapes: bool,
+}
+
+/// The values of a JSON text one after the other: a secret cut into items of an array, consecutive
+/// fields, or the same field of consecutive objects. Bounded; prose gives only its first and last
+/// words.
+pub(crate) fn of_json(bytes: &[u8]) -> Vec<Joined> {
+    let mut in_order = Vec::new();
+    let mut by_name: HashMap<&[u8], (usize, Vec<u8>)> = HashMap::new();
+    let mut total = 0;
+    let mut count = 0_usize;
+    let mut name: &[u8] = b"";
+    let mut position = 0;
+    while let Some(text) = next_string(bytes, position) {
+        position = text.after;
+        if is_name(bytes, position) {
+            name = text.content;
+            continue;
+        }
+        let from = in_order.len();
+        push_text(&text, &mut in_order);
+        count += 1;
+        let piece = in_order.get(from..).unwrap_or_default();
+        total += piece.len();
+        if !name.is_empty() && (by_name.len() < NAMES_MAX || by_name.contains_key(name)) {
+            let (times, values) = by_name.entry(name).or_default();
+            *times += 1;
+            values.extend_from_slice(piece);
+        }
+        if total > STRINGS_BYTES_MAX {
+            break;
+        }
+    }
+    if count < 2 {
+        return Vec::new();
+    }
+    let mut groups: Vec<(&[u8], Vec<u8>)> = by_name
+        .into_iter()
+        .filter(|(_, (times, values))| *times > 1 && values.len() < in_order.len())
+        .map(|(name, (_, values))| (name, values))
+        .collect();
+    // The order of a map is not the same twice.
+    groups.sort_unstable();
+    let groups: Vec<Vec<u8>> = groups.into_iter().map(|(_, values)| values).collect();
+    [in_order, groups.join(&b'\n')]
+        .into_iter()
+        .filter(|view| has_long_line(view))
+        .map(|bytes_joined| Joined {
+            bytes: bytes_joined,
+            range: 0..bytes.len(),
+            label: "strings",
+        })
+        .collect()
+}
+
+fn has_long_line(bytes: &[u8]) -> bool {
+    bytes
+        .split(|&byte| byte == b'\n')
+        .any(|line| line.len() >= super::JOINED_BYTES_MIN)
+}
+
+fn next_string(bytes: &[u8], from: usize) -> Option<Text<'_>> {
+    let start = from + memchr::memchr(b'"', slice(bytes, from..bytes.len()))? + 1;
+    let mut position = start;
+    let mut has_escapes = false;
+    loop {
+        position += memchr::memchr2(b'"', b'\\', slice(bytes, position..bytes.len()))?;
+        if at(bytes, position) == b'"' {
+            return Some(Text {
+                content: slice(bytes, start..position),
+                after: position + 1,
+                has_escapes,
+            });
+        }
+        has_escapes = true;
+        position += 2;
+    }
+}
+
+/// Whether a string that ends here is the name of a field.
+fn is_name(bytes: &[u8], after: usize) -> bool {
+    const SPACES_MAX: usize = 16;
+    slice(bytes, after..after + SPACES_MAX)
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace())
+        .is_some_and(|&byte| byte == b':')
+}
+
+fn push_text(text: &Text<'_>, out: &mut Vec<u8>) {
+    const UNESCAPED_BYTES_MAX: usize = 1024;
+    if text.has_escapes && text.content.len() <= UNESCAPED_BYTES_MAX {
+        let mut unescaped = Vec::new();
+        unescape_json(
+            text.content,
+            0..text.content.len(),
+            &mut unescaped,
+            &mut Vec::new(),
+        );
+        push_piece(&unescaped, out);
+    } else {
+        push_piece(text.content, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = concat!("AKIA", "7Q2MZK4XW5LDPN3R");
+
+    fn has_key(text: &str) -> bool {
+        of_json(text.as_bytes())
+            .iter()
+            .any(|view| memchr::memmem::find(&view.bytes, KEY.as_bytes()).is_some())
+    }
+
+    #[test]
+    fn strings_are_joined() {
+        assert!(has_key(r#"{"a":["AKIA7Q2M","ZK4XW5LDPN3R"]}"#));
+        assert!(has_key(
+            r#"{"a":"AKIA7Q2M","b":"ZK4XW5","c" : "LDPN3R","d":1}"#
+        ));
+        assert!(has_key(
+            r#"[{"n":"one","p":"AKIA7Q2MZK"},{"n":"two","p":"4XW5LDPN3R"}]"#
+        ));
+        assert!(has_key(r#"[["AKIA7Q2MZK"],["4XW5LDPN3R"]]"#));
+        assert!(has_key(
+            r#"["here it comes: AKIA7Q2MZK","\u0034XW5LDPN3R was it"]"#
+        ));
+        assert!(has_key(&format!(
+            r#"["{}AKIA7Q2MZK","4XW5LDPN3R"]"#,
+            "x".repeat(1000)
+        )));
+        assert!(!has_key(r#"["AKIA7Q2MZK", "and", "4XW5LDPN3R"]"#));
+    }
+
+    #[test]
+    fn little_is_joined_of_prose() {
+        let text = r#"{"messages":[{"role":"user","content":"a long sentence of many words"},
+            {"role":"assistant","content":"another such sentence"}]}"#;
+        let bytes: usize = of_json(text.as_bytes())
+            .iter()
+            .map(|view| view.bytes.len())
+            .sum();
+        assert!(bytes < 80, "{bytes}");
+        assert!(of_json(b"\"one\"").is_empty());
+        assert!(of_json(b"{\"unclosed").is_empty());
+        let many = format!("[{}\"\"]", "\"abcdefgh\",".repeat(100_000));
+        let bytes: usize = of_json(many.as_bytes())
+            .iter()
+            .map(|view| view.bytes.len())
+            .sum();
+        assert!(bytes <= 2 * STRINGS_BYTES_MAX + 1024);
+    }
+}

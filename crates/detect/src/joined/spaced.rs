@@ -1,0 +1,259 @@
+//! Texts written backwards, or letter by letter.
+
+use std::ops::Range;
+
+use super::{JOINED_BYTES_MAX, Joined};
+use crate::bytes::{at, slice};
+
+const WORD_BYTES_MIN: usize = 20;
+const WORD_BYTES_MAX: usize = 512;
+
+/// A short text backwards; of a long one, the words that could be a secret, each on its line.
+pub(crate) fn reversed(bytes: &[u8]) -> Option<Joined> {
+    const TEXT_BYTES_MAX: usize = 1024 * 1024;
+    let backwards = |word: &[u8]| -> Vec<u8> { word.iter().rev().copied().collect() };
+    let view = if bytes.len() <= WORD_BYTES_MAX {
+        (bytes.len() >= WORD_BYTES_MIN).then(|| backwards(bytes))?
+    } else {
+        let text = slice(bytes, 0..TEXT_BYTES_MAX);
+        let mut view = Vec::new();
+        for word in text
+            .split(|&byte| !is_token_byte(byte))
+            .filter(|word| is_token(word))
+        {
+            view.extend(word.iter().rev());
+            view.push(b'\n');
+            if view.len() > JOINED_BYTES_MAX {
+                break;
+            }
+        }
+        view
+    };
+    (!view.is_empty()).then_some(Joined {
+        bytes: view,
+        range: 0..bytes.len(),
+        label: "reversed",
+    })
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b':' | b'@')
+}
+
+/// Whether a word could be a secret: long, of digits and letters.
+fn is_token(word: &[u8]) -> bool {
+    (WORD_BYTES_MIN..=WORD_BYTES_MAX).contains(&word.len())
+        && word.iter().any(u8::is_ascii_digit)
+        && word.iter().any(u8::is_ascii_alphabetic)
+}
+
+/// The runs of a text in which single characters are separated (`A K I A`, `A-K-I-A`, one a line),
+/// and, of a short text, runs of short groups with a digit among them, all without separators, each
+/// run on its line.
+pub(crate) fn spaced_out(bytes: &[u8]) -> Option<Joined> {
+    const TEXT_BYTES_MAX: usize = 4096;
+    let mut view = Vec::new();
+    let mut range = bytes.len()..0;
+    for period in [2, 3] {
+        letters(bytes, period, &mut view, &mut range);
+    }
+    if bytes.len() <= TEXT_BYTES_MAX {
+        groups(bytes, &mut view, &mut range);
+    }
+    (!view.is_empty()).then_some(Joined {
+        bytes: view,
+        range,
+        label: "spaced",
+    })
+}
+
+const fn is_separator(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'-'
+            | b'_'
+            | b'.'
+            | b','
+            | b';'
+            | b':'
+            | b'|'
+            | b'/'
+            | b'+'
+            | b'*'
+            | b'\t'
+            | b'\r'
+            | b'\n'
+            | b'"'
+            | b'\''
+    )
+}
+
+/// The shortest run of single characters.
+const LETTERS_MIN: usize = 12;
+
+/// Single characters with the same separator of one or two bytes after each.
+fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut Range<usize>) {
+    let mut position = 0;
+    while let Some(found) = next_rhythm(bytes, position, period) {
+        let separator = slice(bytes, found..found + period - 1);
+        let mut start = found;
+        while start >= position + period && slice(bytes, start - period..start - 1) == separator {
+            start -= period;
+        }
+        start = start.saturating_sub(1).max(position);
+        let mut end = start;
+        let from = view.len();
+        while at(bytes, end).is_ascii_graphic() && view.len() < JOINED_BYTES_MAX {
+            view.push(at(bytes, end));
+            end += 1;
+            if slice(bytes, end..end + period - 1) != separator {
+                break;
+            }
+            end += period - 1;
+        }
+        if view.len() - from < LETTERS_MIN {
+            view.truncate(from);
+        } else {
+            view.push(b'\n');
+            range.start = range.start.min(start);
+            range.end = range.end.max(end.min(bytes.len()));
+        }
+        position = end.max(found + 1);
+    }
+}
+
+/// A separator that comes again after one character, and again: samples suffice, the run is long.
+fn next_rhythm(bytes: &[u8], from: usize, period: usize) -> Option<usize> {
+    const STRIDE: usize = 8;
+    let is_rhythm = |place: usize| {
+        let byte = at(bytes, place);
+        place > 0
+            && byte == at(bytes, place + period)
+            && byte == at(bytes, place + 2 * period)
+            && is_separator(byte)
+            && at(bytes, place + period - 1).is_ascii_alphanumeric()
+            && (period == 2 || is_separator(at(bytes, place + 1)))
+    };
+    let samples = slice(bytes, from..bytes.len()).windows(9).step_by(STRIDE);
+    for (index, window) in samples.enumerate() {
+        let [a, b, c, d, e, f, g, h, i] = *window else {
+            continue;
+        };
+        let may_be = if period == 2 {
+            (a == c) & (c == e) | (b == d) & (d == f)
+        } else {
+            (a == d) & (d == g) | (b == e) & (e == h) | (c == f) & (f == i)
+        };
+        let sample = from + index * STRIDE;
+        let found = may_be.then(|| (sample..sample + period).find(|&place| is_rhythm(place)));
+        if let Some(Some(place)) = found {
+            return Some(place);
+        }
+    }
+    None
+}
+
+/// Runs of short groups: `AKIA-7Q2M-ZK4X`.
+fn groups(bytes: &[u8], view: &mut Vec<u8>, range: &mut Range<usize>) {
+    const GROUP_BYTES_MAX: usize = 8;
+    const RUN_BYTES_MIN: usize = 16;
+    let mut run: Vec<u8> = Vec::new();
+    let (mut start, mut position, mut count) = (0, 0, 0);
+    let group_byte = |byte: u8| byte.is_ascii_alphanumeric();
+    loop {
+        let length = slice(bytes, position..bytes.len())
+            .iter()
+            .take_while(|&&byte| group_byte(byte))
+            .count();
+        let group = slice(bytes, position..position + length);
+        let is_short = (1..=GROUP_BYTES_MAX).contains(&length);
+        if is_short {
+            if run.is_empty() {
+                start = position;
+            }
+            run.extend_from_slice(group);
+            count += 1;
+        }
+        let next = position + length;
+        let gap = slice(bytes, next..next + 3)
+            .iter()
+            .take_while(|&&byte| matches!(byte, b' ' | b'-' | b'\r' | b'\n' | b'\t'))
+            .count();
+        let goes_on = is_short && (1..=2).contains(&gap) && group_byte(at(bytes, next + gap));
+        if !goes_on {
+            let is_mixed =
+                run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic);
+            if run.len() >= RUN_BYTES_MIN && count > 2 && is_mixed {
+                view.append(&mut run);
+                view.push(b'\n');
+                range.start = range.start.min(start);
+                range.end = range.end.max(next);
+            }
+            run.clear();
+            count = 0;
+        }
+        position = next + gap.max(1);
+        if position >= bytes.len() {
+            break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = concat!("AKIA", "7Q2MZK4XW5LDPN3R");
+
+    fn has_key(view: Option<Joined>) -> bool {
+        view.is_some_and(|view| memchr::memmem::find(&view.bytes, KEY.as_bytes()).is_some())
+    }
+
+    #[test]
+    fn backwards() {
+        let key: String = KEY.chars().rev().collect();
+        assert!(has_key(reversed(key.as_bytes())));
+        assert!(has_key(reversed(
+            format!("{} {key}, {}", "word ".repeat(99), "more ".repeat(99)).as_bytes()
+        )));
+        assert_eq!(reversed(b"short"), None);
+        assert_eq!(
+            reversed("only words of no interest ".repeat(99).as_bytes()),
+            None
+        );
+    }
+
+    #[test]
+    fn letter_by_letter() {
+        let letters: Vec<String> = KEY.chars().map(String::from).collect();
+        for separator in [" ", "-", "\n", "\r\n", ", ", ".", "\t", "::", "\",\""] {
+            let text = format!("the key is\n{}\n that is it", letters.join(separator));
+            if separator.len() < 3 {
+                assert!(has_key(spaced_out(text.as_bytes())), "{separator:?}");
+                let long = format!("{}{text}", "some more words ".repeat(1000));
+                assert!(has_key(spaced_out(long.as_bytes())), "{separator:?}");
+            }
+        }
+        assert!(has_key(spaced_out(b"key: AKIA 7Q2M ZK4X W5LD PN3R.")));
+        assert!(has_key(spaced_out(b"AKIA7-Q2MZK\n4XW5L-DPN3R")));
+        let view = spaced_out(b"so: A-K-I-A-7-Q-2-M-Z-K-4-X-W-5-L-D-P-N-3-R!").expect("a view");
+        assert_eq!(view.range, 4..43);
+        assert_eq!(
+            spaced_out(b"ordinary words, and some (more) of them: nothing else"),
+            None
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_exist(bytes in proptest::collection::vec(prop_oneof![Just(b' '), Just(b'A'), Just(b'7'), any::<u8>()], 0..300)) {
+            for view in [spaced_out(&bytes), reversed(&bytes)].into_iter().flatten() {
+                prop_assert!(view.range.start <= view.range.end && view.range.end <= bytes.len());
+                prop_assert!(view.bytes.len() <= 4 * bytes.len() + 4);
+            }
+        }
+    }
+}
