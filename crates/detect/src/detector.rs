@@ -143,16 +143,31 @@ impl Detector {
     /// # Errors
     /// All mistakes in the rules, each with its place.
     pub fn new(setup: Setup) -> Result<Self, Vec<RuleError>> {
-        let mut rules = loader::load(&builtin::FILES, &setup.rules)?;
-        let secrets = setup.secrets.iter().enumerate();
-        rules.extend(secrets.map(|(number, secret)| Rule::for_secret(&secret.name, number)));
-        let scanner = Scanner::new(&rules, &setup.secrets);
-        Ok(Self {
-            key: setup.key,
-            limits: setup.limits,
+        let rules = loader::load(&builtin::FILES, &setup.rules)?;
+        Ok(Self::from_rules(
+            setup.key,
+            setup.limits,
+            rules,
+            &setup.secrets,
+        ))
+    }
+
+    /// A detector with these rules, and one for each secret.
+    pub(crate) fn from_rules(
+        key: FingerprintKey,
+        limits: Limits,
+        mut rules: Vec<Rule>,
+        secrets: &[KnownSecret],
+    ) -> Self {
+        let own = secrets.iter().enumerate();
+        rules.extend(own.map(|(number, secret)| Rule::for_secret(&secret.name, number)));
+        let scanner = Scanner::new(&rules, secrets);
+        Self {
+            key,
+            limits,
             rules,
             scanner,
-        })
+        }
     }
 
     /// Scans what is known before the body: host, path, query and header values.

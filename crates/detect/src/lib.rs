@@ -26,6 +26,7 @@ mod fingerprint;
 mod form;
 mod grams;
 mod home;
+mod issue;
 mod json;
 mod llm;
 mod loader;
@@ -47,5 +48,6 @@ mod tests;
 
 pub use detector::{Detector, KnownSecret, Limits, RuleFile, Scan, Setup, Uninspectable};
 pub use fingerprint::FingerprintKey;
+pub use issue::{IssueLevel, RuleIssue};
 pub use llm::Passage;
-pub use rule::{HomePlace, Rule, RuleError};
+pub use rule::{HomePlace, Rule, RuleError, RuleOrigin};
