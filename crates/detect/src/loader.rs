@@ -84,6 +84,7 @@ pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile]) -> Loaded {
     };
     let mut places: BTreeMap<RuleId, String> = BTreeMap::new();
     for (name, text, is_builtin) in embedded.chain(own) {
+        let before = loaded.issues.len();
         let mut report = Report {
             file: name,
             is_builtin,
@@ -95,16 +96,16 @@ pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile]) -> Loaded {
             let Some(rule) = read_rule(&node, &mut report) else {
                 continue;
             };
-            let place = format!("{name}:{}", node.line);
+            let whose = if is_builtin { "built-in " } else { "" };
+            let place = format!("{whose}rule at {name}:{}", node.line);
             if let Some(earlier) = places.insert(rule.id.clone(), place) {
-                report.add(
-                    node.line,
-                    format!("the id is taken by the rule at {earlier}"),
-                );
+                report.add(node.line, format!("the id is taken by the {earlier}"));
                 continue;
             }
             loaded.rules.push(rule);
         }
+        let said = loaded.issues.get_mut(before..).unwrap_or_default();
+        said.sort_by_key(|issue| issue.line);
     }
     loaded
 }
