@@ -202,6 +202,8 @@ fn is_wide(hir: &Hir) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Setup;
 
@@ -336,5 +338,24 @@ mod tests {
         assert!(found(&"x".repeat(300_000), "tail"));
         assert!(!found("x ", "tail"));
         assert!(found("x y", "tail"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_file_may_be_given(text in "([-:?{}\\[\\]\"'|>#&*!, \n]|id|patterns|rules|name|type: regex|value: |[a-z0-9\\\\(){}*+]{1,8}){0,60}") {
+            let Loaded { issues, .. } = loader::read(&[], &[file(("any.yaml", &text))]);
+            prop_assert!(issues.iter().all(|issue| issue.line <= text.lines().count() + 1));
+        }
+
+        #[test]
+        fn any_pattern_may_be_given(pattern in "([a-c]|[\\[\\](){}?*+|^$.&~,-]|\\\\[QEwdbxpC<>\\]{}]|[0-9]|\\[:alpha:\\]){0,24}") {
+            let quoted = pattern.replace('\'', "''");
+            let text = format!("{{id: a, name: a, severity: low, category: pii, patterns: [{{type: regex, value: '{quoted}'}}]}}");
+            let Loaded { rules, issues } = loader::read(&[], &[file(("any.yaml", &text))]);
+            let refused = issues.iter().any(|issue| issue.level == IssueLevel::Error);
+            prop_assert_eq!(rules.is_empty(), refused);
+        }
     }
 }
