@@ -14,7 +14,7 @@ use super::list::Source;
 use super::read::{self, Report};
 
 /// Each holds a file and what it decodes to.
-const THREADS_MAX: usize = 8;
+const THREADS_MAX: usize = 4;
 const REPORTS_QUEUED_MAX: usize = 64;
 /// Between two looks at how far it has got.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
