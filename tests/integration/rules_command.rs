@@ -163,3 +163,20 @@ fn rule_files_are_linted() {
         assert!(row["line"].as_u64().is_some() && row["message"].is_string());
     }
 }
+
+#[test]
+fn the_documented_rules_load_and_keep_their_promises() {
+    let page = root().join("docs/reference/rules.md");
+    let page = fs::read_to_string(page).expect("the page is there");
+    let dir = tempfile::TempDir::new().expect("there is room");
+    let mut blocks = 0;
+    for (number, block) in page.split("```yaml\n").skip(1).enumerate() {
+        let yaml = block.split("```").next().unwrap_or_default();
+        let path = dir.path().join(format!("{number}.yaml"));
+        fs::write(path, yaml).expect("the directory is ours");
+        blocks += 1;
+    }
+    assert!(blocks >= 2);
+    let output = rules(&["lint", "--strict", &dir.path().to_string_lossy()], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
