@@ -1,7 +1,7 @@
 //! Rules of the operator's own whose patterns hold no literal to look for, or of whose patterns each must
 //! match: their patterns run over whole views. Slower than everything else, and linear all the same:
 //! each byte is read once on the way to the nearest end of a match, and following matches to their far
-//! ends has a budget.
+//! ends has a budget. When that is spent, all that is left of the view is one finding.
 
 use std::ops::Range;
 
@@ -12,10 +12,14 @@ use crate::bytes::slice;
 use crate::collect::{Hit, Hits};
 use crate::rule::{Matcher, Pattern, Rule};
 
-/// How far a match is followed at first; only one that is no shorter is followed further.
-const NEAR_BYTES: usize = 512;
+/// How far a match is followed behind its nearest end; only one that fills this is followed further.
+const NEAR_BYTES: usize = 32;
+/// How much further, each time.
+const FURTHER: usize = 4;
+/// What a search costs beside the bytes that it reads, in bytes.
+const SEARCH_COST: usize = 64;
 /// How many bytes may be read in following matches, for each byte of the view and at least.
-const FOLLOWED_PER_BYTE: usize = 8;
+const FOLLOWED_PER_BYTE: usize = 16;
 const FOLLOWED_BYTES_MIN: usize = 1024 * 1024;
 
 /// One pattern of a rule, and a view.
@@ -90,42 +94,50 @@ impl Search<'_> {
         hits
     }
 
-    /// Follows a match to its far end and takes it, if it passes the rule's tests. Without budget it
-    /// is taken as it is, untested: doubt is a finding.
+    /// Follows a match to its far end and takes it, if it passes the rule's tests. Without budget, all
+    /// that is left is taken untested: doubt is a finding, and a value of its own.
     fn follow(&mut self, nearest: Range<usize>, hits: &mut Hits) -> Verified {
+        let Some(span) = self.span_of(&nearest) else {
+            let rest = nearest.start..self.bytes.len();
+            let end = rest.end;
+            hits.push(Hit {
+                rule: self.index,
+                secret: slice(self.bytes, rest.clone()).to_vec(),
+                span: rest,
+                confidence: self.rule.confidence,
+            });
+            return Verified::Hit { end };
+        };
         let candidate = Candidate {
             rule: self.rule,
             index: self.index,
             pattern: self.pattern,
             strength_bits: u32::MAX,
         };
-        let start = nearest.start;
-        let near = self.span(start, nearest.len().saturating_add(NEAR_BYTES));
-        let far = self.span(start, self.pattern.length_max().max(nearest.len()));
-        let span = if near.len() < far.len() && self.is_cut(&near) {
-            far
-        } else {
-            near
-        };
-        let Some(left) = self.budget.checked_sub(span.len()) else {
-            hits.push(Hit {
-                rule: self.index,
-                span: nearest.clone(),
-                secret: slice(self.bytes, nearest.clone()).to_vec(),
-                confidence: self.rule.confidence,
-            });
-            return Verified::Hit { end: nearest.end };
-        };
-        self.budget = left;
         candidate.verify(self.bytes, span, hits)
     }
 
-    fn span(&self, start: usize, length: usize) -> Range<usize> {
-        start..start.saturating_add(length).min(self.bytes.len())
+    /// A span that holds a match and is not filled by it, unless matches cannot be longer. Nothing when
+    /// the budget is spent.
+    fn span_of(&mut self, nearest: &Range<usize>) -> Option<Range<usize>> {
+        let longest = self.pattern.length_max().max(nearest.len());
+        let mut length = nearest.len().saturating_add(NEAR_BYTES);
+        loop {
+            let end = nearest.start.saturating_add(length.min(longest));
+            let span = nearest.start..end.min(self.bytes.len());
+            // It is read here, and once more when it is verified.
+            let cost = 2 * (span.len() + SEARCH_COST);
+            self.budget = self.budget.checked_sub(cost)?;
+            let is_last = length >= longest || span.end == self.bytes.len();
+            if is_last || !self.is_filled(&span) {
+                return Some(span);
+            }
+            length = length.saturating_mul(FURTHER);
+        }
     }
 
     /// Whether a match fills a span, so that it may go on behind it.
-    fn is_cut(&self, span: &Range<usize>) -> bool {
+    fn is_filled(&self, span: &Range<usize>) -> bool {
         let input = Input::new(self.bytes)
             .span(span.clone())
             .anchored(Anchored::Yes);
