@@ -1,11 +1,16 @@
 //! The command line: every command and flag, and nothing that happens.
 
+mod content;
 mod help;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use content::{
+    RulesCommand, RulesLintArgs, RulesListArgs, RulesShowArgs, RulesTestArgs, ScanArgs, ScanFormat,
+};
 
 use crate::exit::EXIT_CODES;
 
@@ -79,6 +84,20 @@ pub(crate) enum Command {
     #[command(before_long_help = help::POLICY, after_long_help = EXIT_CODES)]
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// List, show, test and lint the detection rules
+    #[command(before_long_help = help::RULES, after_long_help = EXIT_CODES)]
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Look for credentials and personal data in files or stdin
+    ///
+    /// Looks where the gateway would look: into encoded and compressed data too. Binary files are
+    /// scanned as well; symbolic links are followed only where they are named. What was found is never
+    /// shown whole.
+    ///
+    /// Fingerprints are made with the installation's key, where there is one, so that they are those of
+    /// `oktsec logs`; else with a random one, so that they can be compared within one run only.
+    #[command(before_long_help = help::SCAN, after_long_help = EXIT_CODES)]
+    Scan(ScanArgs),
     /// The local certificate authority
     #[command(before_long_help = help::CA, after_long_help = EXIT_CODES)]
     #[command(subcommand)]

@@ -5,9 +5,12 @@ mod ca;
 mod check;
 mod config;
 mod env;
+mod fingerprint;
 mod init;
 mod logs;
 mod policy;
+mod rules;
+mod scan;
 mod start;
 mod status;
 mod version;
@@ -19,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::ColorChoice;
 use anyhow::bail;
 use oktsec_audit::{OpenError, ReadError};
+use oktsec_detect::RuleError;
 use oktsec_model::{AgentName, Timestamp};
 
 use crate::cli::{Cli, Color, Command, Global};
@@ -49,6 +53,10 @@ pub(crate) struct Unavailable(pub(crate) String);
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 
+/// Rules of the operator's own do not load.
+#[derive(Debug)]
+pub(crate) struct RuleMistakes(pub(crate) Vec<RuleError>);
+
 /// Runs what the command line asks for.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let context = Context::new(cli.global);
@@ -67,6 +75,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Policy(command) => policy::run(&command, context),
+        Command::Rules(command) => rules::run(&command, context),
+        Command::Scan(args) => scan::run(&args, context),
         Command::Start(args) => start::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::Version(args) => version::run(&args, context),
@@ -177,6 +187,13 @@ impl Context {
             return ExitCode::Config;
         }
         let word = output::paint(output::Tone::Bad, "error");
+        if let Some(RuleMistakes(mistakes)) = error.downcast_ref() {
+            for mistake in mistakes {
+                self.output.say(&format!("{word}: {mistake}"));
+            }
+            self.output.say("  help: `oktsec rules lint` says more");
+            return ExitCode::Config;
+        }
         self.output.say(&format!("{word}: {error:#}"));
         if error.downcast_ref::<NoConfig>().is_some() {
             self.output.say("  help: `oktsec init` writes one");
@@ -204,6 +221,16 @@ impl std::fmt::Display for Unavailable {
 }
 
 impl std::error::Error for Unavailable {}
+
+// === impl RuleMistakes ===
+
+impl std::fmt::Display for RuleMistakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} mistakes in rule files", self.0.len())
+    }
+}
+
+impl std::error::Error for RuleMistakes {}
 
 // === impl Usage ===
 

@@ -36,6 +36,7 @@ use oktsec_policy::{HostPatterns, PolicySet};
 pub(crate) use diagnostic::{Diagnostic, Severity, nearest};
 pub(crate) use environment::Override;
 pub(crate) use raw::RawConfig;
+pub(crate) use value::parse_size;
 
 /// The environment, as a value, so that tests bring their own.
 #[derive(Clone, Copy)]

@@ -56,6 +56,16 @@ impl Output {
         let _ = writeln!(err, "{text}");
     }
 
+    /// How far something long has got: a line that the next one replaces. Only for somebody who sits
+    /// there; an empty text removes it.
+    pub(crate) fn progress(self, text: &str) {
+        if io::stderr().is_terminal() {
+            let mut err = anstream::stderr().lock();
+            let _ = write!(err, "\r\u{1b}[K{text}");
+            let _ = err.flush();
+        }
+    }
+
     /// A line that is of use only to somebody who sits there: hints, banners, progress.
     pub(crate) fn hint(self, text: &str) {
         if io::stderr().is_terminal() {
@@ -72,6 +82,22 @@ pub(crate) fn paint(tone: Tone, text: &str) -> String {
         Tone::Good => "32",
     };
     format!("\u{1b}[1;{code}m{text}\u{1b}[0m")
+}
+
+/// A file's name as it may be printed: what could move the cursor or end a line is escaped.
+pub(crate) fn name(path: &std::path::Path) -> String {
+    let is_harmless = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let escaped = |c: char| -> String {
+        if is_harmless(c) {
+            c.to_string()
+        } else {
+            c.escape_default().to_string()
+        }
+    };
+    path.to_string_lossy().chars().map(escaped).collect()
 }
 
 /// Whether an error says that the reader of our output went away.

@@ -2,7 +2,6 @@
 
 pub(super) const TOP: &str = "\
 {before-help}{about}
-
 {usage-heading} {usage}
 
 Run
@@ -16,10 +15,11 @@ Policy
   config   Check, show and explain the configuration
   check    Would this agent's request be allowed?
   policy   Show the effective policy
+  rules    List, show, test and lint the detection rules
+  scan     Look for credentials and personal data in files or stdin
 Operate
   ca       The local certificate authority
   version  Print the version
-
 {options}{after-help}";
 
 pub(super) const TOP_EXAMPLES: &str = "\
@@ -81,3 +81,15 @@ Examples:
   oktsec ca path
   oktsec ca path --config /etc/oktsec/oktsec.yaml
   oktsec ca --help";
+
+pub(super) const RULES: &str = "\
+Examples:
+  oktsec rules list --category credentials --severity high
+  oktsec rules test aws-access-key-id
+  oktsec rules lint my-rules/";
+
+pub(super) const SCAN: &str = "\
+Examples:
+  oktsec scan src/ .env
+  oktsec scan - --severity high < agent.log
+  oktsec scan . --format sarif > oktsec.sarif";

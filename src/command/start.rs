@@ -1,10 +1,9 @@
 //! `oktsec start`: wires everything, serves, reloads, drains.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::cli::StartArgs;
 use crate::command::version::VERSION;
-use crate::command::{Context as Command, Unavailable, init, now};
+use crate::command::{Context as Command, Unavailable, fingerprint, init, now};
 use crate::config::{Durability, Environment, Loaded, Override, UpstreamRoots, load, search};
 use crate::exit::ExitCode;
 use crate::telemetry;
@@ -179,7 +178,7 @@ fn make(loaded: &Loaded) -> anyhow::Result<Gateway> {
     let (ledger, threads) = open_ledger(loaded)?;
     let indexer = Indexer::start(&boot.audit_dir, ledger.subscribe())
         .context("failed to start the audit index")?;
-    let key = fingerprint_key(&boot.audit_dir)?;
+    let key = fingerprint::open_or_make(&boot.audit_dir)?;
     let detector = Arc::new(detector(loaded, key)?);
     let cx = Context::new(Parts {
         state: state(loaded, &detector, 1)?,
@@ -220,32 +219,6 @@ fn open_ledger(loaded: &Loaded) -> anyhow::Result<(Ledger, LedgerThreads)> {
             Err(error).with_context(|| format!("failed to open the audit trail {}", dir.display()))
         }
     }
-}
-
-/// The key of the fingerprints: made once, beside the trail whose values it makes comparable.
-fn fingerprint_key(audit_dir: &Path) -> anyhow::Result<FingerprintKey> {
-    let path = audit_dir.join("fingerprint.key");
-    let context = || format!("failed to open the fingerprint key {}", path.display());
-    let mut key = [0; 32];
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-    {
-        Ok(mut file) => {
-            getrandom::fill(&mut key).context("the system gives no randomness")?;
-            file.write_all(&key)
-                .and_then(|()| file.sync_all())
-                .with_context(context)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let mut file = File::open(&path).with_context(context)?;
-            file.read_exact(&mut key).with_context(context)?;
-        }
-        Err(error) => return Err(error).with_context(context),
-    }
-    Ok(FingerprintKey::new(key))
 }
 
 fn detector(loaded: &Loaded, key: FingerprintKey) -> anyhow::Result<Detector> {

@@ -9,6 +9,8 @@ mod hosts;
 mod identity;
 mod limits;
 mod rows;
+mod rules_command;
+mod scan_command;
 mod support;
 mod switches;
 mod threats;

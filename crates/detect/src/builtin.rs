@@ -8,7 +8,7 @@ macro_rules! files {
 }
 
 /// Each file's name and content.
-pub(crate) const FILES: [(&str, &str); 29] = files![
+pub(crate) const FILES: [(&str, &str); 30] = files![
     "a-m-business.yaml",
     "a-m-developer.yaml",
     "a-m-platforms.yaml",
@@ -23,6 +23,7 @@ pub(crate) const FILES: [(&str, &str); 29] = files![
     "code.yaml",
     "cookies.yaml",
     "database.yaml",
+    "exfiltration.yaml",
     "files.yaml",
     "generic.yaml",
     "hosting.yaml",

@@ -18,7 +18,9 @@ pub(crate) struct Hit {
 pub(crate) struct Hits {
     pub(crate) list: Vec<Hit>,
     counts: HashMap<usize, usize>,
-    seen: HashSet<(usize, Vec<u8>)>,
+    seen: HashSet<(usize, usize)>,
+    /// Whether a rule saw more than it may list.
+    pub(crate) has_more: bool,
 }
 
 /// The findings of one request.
@@ -33,10 +35,13 @@ const FINDINGS_MAX: usize = 256;
 // === impl Hits ===
 
 impl Hits {
-    /// Takes a hit, unless the view showed the same value for the same rule already, or the rule
-    /// has had its share.
+    /// Takes a hit, unless the rule spoke of the same place already, or has had its share.
     pub(crate) fn push(&mut self, hit: Hit) {
-        if self.is_full(hit.rule) || !self.seen.insert((hit.rule, hit.secret.clone())) {
+        if self.is_full(hit.rule) {
+            self.has_more = true;
+            return;
+        }
+        if !self.seen.insert((hit.rule, hit.span.start)) {
             return;
         }
         *self.counts.entry(hit.rule).or_default() += 1;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::bytes::{at, count_back, count_while, hex_pair, hex_value, slice};
 use crate::coding::{Coding, InflateError, gunzip};
+use crate::derive;
 use crate::json;
 use crate::view::{Map, Shape, View};
 
@@ -17,6 +18,57 @@ pub(crate) struct Child {
     pub(crate) shape: Shape,
     /// Whether it was cut off by the budget.
     pub(crate) is_cut: bool,
+    /// Whether it was put together from pieces: numbers that become neighbours there mean nothing.
+    pub(crate) is_joined: bool,
+}
+
+// === impl Child ===
+
+impl Child {
+    /// Whether it rewrites its parent, rather than decoding a part of it.
+    pub(crate) fn is_rewrite(&self) -> bool {
+        matches!(self.label.as_deref(), Some("escapes" | "percent"))
+    }
+
+    /// Whether leaving it out could hide something: layers of encoding that somebody put there, not
+    /// the backslashes and blanks that any text has.
+    pub(crate) fn is_telling(&self, parent: &[u8]) -> bool {
+        const HIDDEN_MIN: usize = 4;
+        if self.is_joined || self.label.as_deref() == Some("unicode") {
+            return false;
+        }
+        match (&self.label, &self.map) {
+            (None, _) | (Some(_), Map::Marks(_)) => {
+                let hides = |position: &usize| hides_letter(parent, *position);
+                memchr::memchr3_iter(b'\\', b'%', b'&', parent)
+                    .filter(hides)
+                    .count()
+                    >= HIDDEN_MIN
+            }
+            (Some(_), Map::Whole(_)) => {
+                let is_text = |byte: &&u8| matches!(byte, 0x20..=0x7E | b'\n' | b'\r' | b'\t');
+                let text = self.bytes.iter().filter(is_text).count();
+                self.is_cut
+                    || Coding::by_magic(&self.bytes).is_some()
+                    || text * 10 >= self.bytes.len() * 9
+            }
+        }
+    }
+}
+
+/// Whether an escape stands for a letter or a digit, which needs none.
+fn hides_letter(bytes: &[u8], position: usize) -> bool {
+    let rest = slice(bytes, position..position + 6);
+    match rest {
+        [b'%', ..] => {
+            hex_pair(bytes, position + 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
+        }
+        [b'\\', b'x', ..] => {
+            hex_pair(bytes, position + 2).is_some_and(|byte| byte.is_ascii_alphanumeric())
+        }
+        [b'\\', b'u', ..] | [b'&', b'#', ..] => true,
+        _ => false,
+    }
 }
 
 /// The kinds of input that are remembered.
@@ -50,9 +102,15 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
     if !is_json {
         unescaped = escapes(view.bytes);
     }
-    others.extend(percent(view.bytes));
-    others.extend(zeros_removed(view.bytes));
-    others.extend(inflated(view, budget));
+    // What is behind an unescaped view is looked for there; compressed data may not survive it.
+    if unescaped.is_none() {
+        others.extend(percent(view.bytes));
+        others.extend(derive::texts(view));
+    }
+    let is_ascii = view.bytes.is_ascii();
+    if !is_ascii {
+        others.extend(inflated(view, budget));
+    }
     Rewrites { unescaped, others }
 }
 
@@ -79,6 +137,7 @@ pub(crate) fn run(kind: u8, encoded: &[u8], run: &Range<usize>) -> Vec<Child> {
                 map: Map::Whole(run.clone()),
                 label: Some(name.into()),
                 is_cut: false,
+                is_joined: false,
             });
         }
     }
@@ -247,23 +306,6 @@ fn escapes(bytes: &[u8]) -> Option<Child> {
     })
 }
 
-/// Zero bytes left out: what remains of UTF-16 and UTF-32 is the ASCII in them.
-fn zeros_removed(bytes: &[u8]) -> Option<Child> {
-    if !has_wide_text(bytes) {
-        return None;
-    }
-    let bytes: Vec<u8> = bytes.iter().copied().filter(|&byte| byte != 0).collect();
-    let shape = json::shape_of(&bytes);
-    let label = Some("utf-16".into());
-    Some(Child {
-        bytes,
-        map: Map::ZerosRemoved,
-        label,
-        shape,
-        is_cut: false,
-    })
-}
-
 /// Whether zero bytes stand in the rhythm of UTF-16 or UTF-32: one other byte between them, several
 /// times in a row.
 fn has_wide_text(bytes: &[u8]) -> bool {
@@ -297,6 +339,7 @@ fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
         if tries >= TRIES_MAX || children.len() >= CHILDREN_MAX {
             children.push(Child {
                 is_cut: true,
+                is_joined: false,
                 ..empty()
             });
             break;
@@ -335,6 +378,7 @@ fn empty() -> Child {
         label: None,
         shape: Shape::Text,
         is_cut: false,
+        is_joined: false,
     }
 }
 
@@ -362,6 +406,7 @@ fn inflated_at(bytes: &[u8], budget: usize) -> Option<(Child, usize)> {
             label,
             shape,
             is_cut,
+            is_joined: false,
         },
         used,
     ))
@@ -413,6 +458,7 @@ fn rewrite(
         label,
         shape,
         is_cut: false,
+        is_joined: false,
     })
 }
 

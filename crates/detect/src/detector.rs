@@ -11,10 +11,11 @@ use crate::bytes::slice;
 use crate::coding::{self, Coding};
 use crate::collect::Hits;
 use crate::fingerprint::FingerprintKey;
+use crate::joined;
 use crate::llm::{self, Passage};
 use crate::rule::{Rule, RuleError};
 use crate::scanner::Scanner;
-use crate::segment::{self, Origin};
+use crate::segment::{self, Origin, Segment};
 use crate::view::{Map, Shape, View};
 use crate::walk::Walk;
 use crate::{builtin, home, loader};
@@ -86,6 +87,10 @@ pub enum Uninspectable {
     DecodeBudget,
     /// There is encoded data below the deepest view.
     DecodeDepth,
+    /// A file of a kind that cannot be opened, or that is encrypted.
+    Opaque(&'static str),
+    /// A rule sees more in the head than is listed.
+    TooMany,
     /// A content coding that we do not know.
     UnknownCoding(String),
 }
@@ -144,16 +149,31 @@ impl Detector {
     /// # Errors
     /// All mistakes in the rules, each with its place.
     pub fn new(setup: Setup) -> Result<Self, Vec<RuleError>> {
-        let mut rules = loader::load(&builtin::FILES, &setup.rules)?;
-        let secrets = setup.secrets.iter().enumerate();
-        rules.extend(secrets.map(|(number, secret)| Rule::for_secret(&secret.name, number)));
-        let scanner = Scanner::new(&rules, &setup.secrets);
-        Ok(Self {
-            key: setup.key,
-            limits: setup.limits,
+        let rules = loader::load(&builtin::FILES, &setup.rules)?;
+        Ok(Self::from_rules(
+            setup.key,
+            setup.limits,
+            rules,
+            &setup.secrets,
+        ))
+    }
+
+    /// A detector with these rules, and one for each secret.
+    pub(crate) fn from_rules(
+        key: FingerprintKey,
+        limits: Limits,
+        mut rules: Vec<Rule>,
+        secrets: &[KnownSecret],
+    ) -> Self {
+        let own = secrets.iter().enumerate();
+        rules.extend(own.map(|(number, secret)| Rule::for_secret(&secret.name, number)));
+        let scanner = Scanner::new(&rules, secrets);
+        Self {
+            key,
+            limits,
             rules,
             scanner,
-        })
+        }
     }
 
     /// Scans what is known before the body: host, path, query and header values.
@@ -162,14 +182,12 @@ impl Detector {
         let mut scan = Scan::default();
         let host = home::name_of(&head.target.host);
         for part in segment::of_head(head) {
-            let bytes = part.bytes.as_ref();
-            let mut walk = Walk::new(self, &part.origin).towards(&host);
-            let root = View::root(bytes);
-            walk.visit(&root);
-            if let Origin::Target { query_at } = part.origin {
-                walk.form_fields(&root, query_at);
-            }
-            scan.add(walk.finish());
+            scan.add(self.scan_part(&part, Some(&host)));
+        }
+        let pieces = joined::of_headers(&head.headers).into_iter();
+        for (name, piece) in pieces {
+            let part = segment::of_pieces(&name, piece);
+            scan.add(self.scan_part(&part, Some(&host)));
         }
         scan
     }
@@ -179,11 +197,36 @@ impl Detector {
     pub fn scan_host(&self, host: &Host) -> Scan {
         let mut scan = Scan::default();
         for part in segment::of_host(host) {
-            let mut walk = Walk::new(self, &part.origin);
-            walk.visit(&View::root(part.bytes.as_ref()));
-            scan.add(walk.finish());
+            scan.add(self.scan_part(&part, None));
         }
         scan
+    }
+
+    /// Scans a text as the name of a host.
+    pub(crate) fn scan_name(&self, name: &[u8]) -> Scan {
+        self.scan_part(&Segment::new(Origin::Host, name), None)
+    }
+
+    /// Scans a text as a path.
+    pub(crate) fn scan_path(&self, path: &[u8]) -> Scan {
+        let query_at = path.len();
+        self.scan_part(&Segment::new(Origin::Target { query_at }, path), None)
+    }
+
+    /// Scans a part of the head: as it is, its pieces put together, and its names.
+    fn scan_part(&self, part: &Segment<'_>, host: Option<&str>) -> Scan {
+        let mut walk = Walk::new(self, &part.origin);
+        if let Some(host) = host {
+            walk = walk.towards(host);
+        }
+        let root = View::root(part.bytes.as_ref());
+        walk.visit(&root);
+        match part.origin {
+            Origin::Host => walk.host(&root),
+            Origin::Target { query_at } => walk.target(&root, query_at),
+            Origin::Body | Origin::Headers(_) => {}
+        }
+        walk.finish()
     }
 
     /// The passages of a conversation with a language model, each with its digest; nothing where the
@@ -335,6 +378,8 @@ impl fmt::Display for Uninspectable {
             Self::CodingLayers => f.write_str("too many content codings"),
             Self::DecodeBudget => f.write_str("more encoded data than is decoded"),
             Self::DecodeDepth => f.write_str("data encoded too many times"),
+            Self::Opaque(kind) => write!(f, "a file that cannot be opened ({kind})"),
+            Self::TooMany => f.write_str("more findings than are listed"),
             Self::UnknownCoding(name) => write!(f, "the content coding {name}"),
         }
     }

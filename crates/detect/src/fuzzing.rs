@@ -92,10 +92,11 @@ pub fn multipart(bytes: &[u8]) {
 /// The loader of rules.
 pub fn rule_loader(bytes: &[u8]) {
     // What is wrong with it is no matter here.
-    drop(loader::load(&[(
-        "fuzz.yaml",
-        &String::from_utf8_lossy(bytes),
-    )]));
+    let own = crate::detector::RuleFile {
+        name: "fuzz.yaml".to_owned(),
+        text: String::from_utf8_lossy(bytes).into_owned(),
+    };
+    drop(loader::load(&[], &[own]));
 }
 
 fn assert_marks(marks: &[(usize, usize)], here_max: usize, there_max: usize) {

@@ -46,6 +46,7 @@ impl HomePlace {
             Self::Header(header) => {
                 location.place == Place::Header && (header == "*" || name == header)
             }
+            Self::Host => location.place == Place::Host,
             Self::Path => location.place == Place::Path,
             Self::Query(parameter) => {
                 location.place == Place::Query && name.eq_ignore_ascii_case(parameter)

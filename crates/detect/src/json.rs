@@ -71,6 +71,7 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
                     label: None,
                     shape: Shape::Json,
                     is_cut: false,
+                    is_joined: false,
                 });
             }
         }
@@ -88,6 +89,7 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
             label: None,
             shape: Shape::Text,
             is_cut: false,
+            is_joined: false,
         }
     });
     Derived {

@@ -1,13 +1,27 @@
-//! Rule files to rules. All mistakes are reported at once, each with its file and line.
+//! Rule files to rules, in our own format and in Aguara's. All mistakes are reported at once, each with
+//! its file and line. What would be a mistake in an embedded rule is only worth a warning in one of the
+//! operator's own, as long as the rule works.
+
+mod aguara;
+mod file;
 
 use std::collections::BTreeMap;
 
 use oktsec_model::{Category, Confidence, RuleId, Severity, category};
 
 use crate::detector::RuleFile;
+use crate::issue::{IssueLevel, RuleIssue};
 use crate::plan::{self, LOOKBACK_MAX, Plan, Tail};
-use crate::rule::{Boundary, Finder, HomePlace, Matcher, Pattern, Rule, RuleError, Validator};
-use crate::yaml::{self, Node, Value};
+use crate::rule::{
+    Boundary, Finder, HomePlace, Matcher, Pattern, Rule, RuleError, RuleOrigin, Validator,
+};
+use crate::yaml::{Node, Value};
+
+/// What was read: the rules without mistakes, and everything there is to say.
+pub(crate) struct Loaded {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) issues: Vec<RuleIssue>,
+}
 
 /// The fields that a rule may have.
 const FIELDS: [&str; 20] = [
@@ -35,50 +49,23 @@ const FIELDS: [&str; 20] = [
 const EXAMPLES_MIN: usize = 2;
 
 /// Reads the embedded files and the operator's own.
+///
+/// # Errors
+/// All mistakes that keep a rule from being loaded.
 pub(crate) fn load(
     embedded: &[(&str, &str)],
     own: &[RuleFile],
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
-    let own = own
-        .iter()
-        .map(|file| (file.name.as_str(), file.text.as_str()));
-    let mut rules = Vec::new();
-    let mut errors = Vec::new();
-    let mut places: BTreeMap<RuleId, String> = BTreeMap::new();
-    for (file, text) in embedded.iter().copied().chain(own) {
-        let mut report = Report {
-            file,
-            errors: &mut errors,
-        };
-        let root = match yaml::parse(text) {
-            Ok(root) => root,
-            Err(error) => {
-                report.add(error.line, error.message);
-                continue;
-            }
-        };
-        let Some(Node {
-            value: Value::List(nodes),
-            ..
-        }) = root
-        else {
-            report.add(1, "the file must be a list of rules".to_owned());
-            continue;
-        };
-        for node in &nodes {
-            let Some(rule) = read_rule(node, &mut report) else {
-                continue;
-            };
-            let place = format!("{file}:{}", node.line);
-            if let Some(earlier) = places.insert(rule.id.clone(), place) {
-                report.add(
-                    node.line,
-                    format!("the id is taken by the rule at {earlier}"),
-                );
-            }
-            rules.push(rule);
-        }
-    }
+    let Loaded { rules, issues } = read(embedded, own);
+    let errors: Vec<RuleError> = issues
+        .into_iter()
+        .filter(|issue| issue.level == IssueLevel::Error)
+        .map(|issue| RuleError {
+            file: issue.file,
+            line: issue.line,
+            message: issue.message,
+        })
+        .collect();
     if errors.is_empty() {
         Ok(rules)
     } else {
@@ -86,10 +73,52 @@ pub(crate) fn load(
     }
 }
 
-/// The mistakes so far, and the file that is being read.
+/// Reads the embedded files and the operator's own; keeps what can be kept.
+pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile]) -> Loaded {
+    let embedded = embedded.iter().map(|&(name, text)| (name, text, true));
+    let own = own
+        .iter()
+        .map(|file| (file.name.as_str(), file.text.as_str(), false));
+    let mut loaded = Loaded {
+        rules: Vec::new(),
+        issues: Vec::new(),
+    };
+    let mut places: BTreeMap<RuleId, String> = BTreeMap::new();
+    for (name, text, is_builtin) in embedded.chain(own) {
+        let before = loaded.issues.len();
+        let mut report = Report {
+            file: name,
+            is_builtin,
+            rule: None,
+            errors: 0,
+            issues: &mut loaded.issues,
+        };
+        for node in file::rules_in(text, &mut report) {
+            let Some(rule) = read_rule(&node, &mut report) else {
+                continue;
+            };
+            let whose = if is_builtin { "built-in " } else { "" };
+            let place = format!("{whose}rule at {name}:{}", node.line);
+            if let Some(earlier) = places.insert(rule.id.clone(), place) {
+                report.add(node.line, format!("the id is taken by the {earlier}"));
+                continue;
+            }
+            loaded.rules.push(rule);
+        }
+        let said = loaded.issues.get_mut(before..).unwrap_or_default();
+        said.sort_by_key(|issue| issue.line);
+    }
+    loaded
+}
+
+/// What was said so far, and the file and rule that are being read.
 struct Report<'a> {
     file: &'a str,
-    errors: &'a mut Vec<RuleError>,
+    is_builtin: bool,
+    rule: Option<RuleId>,
+    /// How many errors there were in this file.
+    errors: usize,
+    issues: &'a mut Vec<RuleIssue>,
 }
 
 /// A rule's fields.
@@ -100,70 +129,45 @@ struct Fields<'n, 'r, 'e> {
 }
 
 fn read_rule(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
+    report.rule = None;
     let Value::Map(entries) = &node.value else {
         report.add(node.line, "a rule must be a mapping".to_owned());
         return None;
     };
-    for (key, value) in entries {
-        if !FIELDS.contains(&key.as_str()) {
-            report.add(value.line, format!("`{key}` is not a field of a rule"));
-        }
-    }
-    let entries = entries
+    let entries: BTreeMap<&str, &Node> = entries
         .iter()
         .map(|(key, value)| (key.as_str(), value))
         .collect();
+    let before = report.errors;
     let mut fields = Fields {
         line: node.line,
         entries,
         report,
     };
-    let before = fields.report.errors.len();
-    let id = fields.id();
-    let title = fields.sentence("title");
-    let category = fields.word("category", category::canonical);
-    let severity = fields.word("severity", Severity::parse);
-    let confidence = fields.word("confidence", Confidence::parse);
-    let matcher = fields.matcher();
-    let entropy_min = fields.number("entropy_min");
-    let rule = Rule {
-        id: RuleId(id.into()),
-        title,
-        source: fields.text("source").unwrap_or_default(),
-        category: Category(category?.into()),
-        severity: severity?,
-        confidence: confidence?,
-        homes: fields.list("homes"),
-        places: fields.places(),
-        examples: fields.examples("examples"),
-        negative_examples: fields.examples("negative_examples"),
-        count_min: fields
-            .optional_word("count_min", |word| {
-                word.parse().ok().filter(|&count| count > 0)
-            })
-            .unwrap_or(1),
-        matcher: matcher?,
-        boundary: fields
-            .optional_word("boundary", Boundary::parse)
-            .unwrap_or_default(),
-        entropy_min,
-        validator: fields.optional_word("validator", |word| {
-            Validator::ALL
-                .iter()
-                .find(|(name, _)| *name == word)
-                .map(|(_, validator)| *validator)
-        }),
+    let rule = if !fields.report.is_builtin && aguara::is_in(&fields.entries) {
+        fields.aguara_rule()
+    } else {
+        fields.rule()
     };
-    (fields.report.errors.len() == before).then_some(rule)
+    let is_sound = fields.report.errors == before;
+    report.rule = rule.as_ref().map(|rule| rule.id.clone());
+    rule.filter(|_| is_sound)
 }
 
 // === impl Report ===
 
 impl Report<'_> {
     fn add(&mut self, line: usize, message: String) {
-        self.errors.push(RuleError {
+        self.tell(IssueLevel::Error, line, message);
+    }
+
+    fn tell(&mut self, level: IssueLevel, line: usize, message: String) {
+        self.errors += usize::from(level == IssueLevel::Error);
+        self.issues.push(RuleIssue {
             file: self.file.to_owned(),
             line,
+            rule: self.rule.clone(),
+            level,
             message,
         });
     }
@@ -172,9 +176,84 @@ impl Report<'_> {
 // === impl Fields ===
 
 impl Fields<'_, '_, '_> {
+    /// A rule in our own format.
+    fn rule(&mut self) -> Option<Rule> {
+        let id = self.id();
+        self.report.rule = Some(RuleId(id.as_str().into()));
+        let unknown: Vec<&str> = (self.entries.keys().copied())
+            .filter(|key| !FIELDS.contains(key))
+            .collect();
+        for key in unknown {
+            self.complain(key, "is not a field of a rule");
+        }
+        let title = self.sentence("title");
+        let category = self.word("category", category::canonical);
+        let severity = self.word("severity", Severity::parse);
+        let confidence = self.word("confidence", Confidence::parse);
+        let matcher = self.matcher();
+        let entropy_min = self.number("entropy_min");
+        let source = self.text("source").unwrap_or_default();
+        let (homes, places) = (self.list("homes"), self.places());
+        let examples = self.examples("examples");
+        let negative_examples = self.examples("negative_examples");
+        let boundary = self.optional_word("boundary", Boundary::parse);
+        let validator = self.optional_word("validator", |word| {
+            Validator::ALL
+                .iter()
+                .find(|(name, _)| *name == word)
+                .map(|(_, validator)| *validator)
+        });
+        let count_min = self.optional_word("count_min", |word| {
+            word.parse().ok().filter(|&count| count > 0)
+        });
+        Some(Rule {
+            id: RuleId(id.into()),
+            title,
+            source,
+            count_min: count_min.unwrap_or(1),
+            category: Category(category?.into()),
+            severity: severity?,
+            confidence: confidence?,
+            homes,
+            places,
+            examples,
+            negative_examples,
+            help: String::new(),
+            origin: self.origin(),
+            matcher: matcher?,
+            exclude: Vec::new(),
+            boundary: boundary.unwrap_or_default(),
+            entropy_min,
+            validator,
+        })
+    }
+
+    fn origin(&self) -> RuleOrigin {
+        RuleOrigin {
+            file: self.report.file.to_owned(),
+            line: self.line,
+            is_builtin: self.report.is_builtin,
+            is_aguara: aguara::is_in(&self.entries),
+        }
+    }
+
     fn complain(&mut self, name: &str, message: &str) {
+        self.tell(IssueLevel::Error, name, message);
+    }
+
+    /// What an embedded rule must not do, and one of the operator's own should not.
+    fn advise(&mut self, name: &str, message: &str) {
+        let level = if self.report.is_builtin {
+            IssueLevel::Error
+        } else {
+            IssueLevel::Warning
+        };
+        self.tell(level, name, message);
+    }
+
+    fn tell(&mut self, level: IssueLevel, name: &str, message: &str) {
         let line = self.entries.get(name).map_or(self.line, |node| node.line);
-        self.report.add(line, format!("`{name}` {message}"));
+        self.report.tell(level, line, format!("`{name}` {message}"));
     }
 
     fn text(&mut self, name: &str) -> Option<String> {
@@ -207,7 +286,7 @@ impl Fields<'_, '_, '_> {
     fn sentence(&mut self, name: &str) -> String {
         let text = self.required(name);
         if !text.ends_with('.') {
-            self.complain(name, "must be a sentence with a full stop");
+            self.advise(name, "must be a sentence with a full stop");
         }
         text
     }
@@ -256,7 +335,7 @@ impl Fields<'_, '_, '_> {
     /// stand in a file, where other scanners would trip over it.
     fn examples(&mut self, name: &str) -> Vec<String> {
         let Some(node) = self.entries.get(name) else {
-            self.complain(name, "is missing");
+            self.advise(name, "is missing");
             return Vec::new();
         };
         let Value::List(items) = &node.value else {
@@ -264,15 +343,9 @@ impl Fields<'_, '_, '_> {
             return Vec::new();
         };
         if items.len() < EXAMPLES_MIN {
-            self.complain(name, "must hold at least two");
+            self.advise(name, "must hold at least two");
         }
-        items
-            .iter()
-            .map(|item| match &item.value {
-                Value::List(parts) => parts.iter().filter_map(Node::text).collect(),
-                _ => item.text().unwrap_or_default().to_owned(),
-            })
-            .collect()
+        joined(items)
     }
 
     fn matcher(&mut self) -> Option<Matcher> {
@@ -301,16 +374,38 @@ impl Fields<'_, '_, '_> {
         };
         match plan {
             Ok(plan) => Some(Matcher::Literal { plan, pattern }),
-            Err(message) => {
+            Err(message) if self.report.is_builtin || !stated.is_empty() => {
                 self.complain("pattern", &message);
                 None
+            }
+            Err(message) => {
+                self.tell(IssueLevel::Warning, "pattern", &costly(&message));
+                let pattern = pattern.for_whole_views();
+                let is_sound = self.checked(&pattern, "pattern");
+                is_sound.then(|| Matcher::Anywhere(vec![pattern]))
+            }
+        }
+    }
+
+    /// Whether a pattern can be used.
+    fn checked(&mut self, pattern: &Pattern, name: &str) -> bool {
+        let line = self.entries.get(name).map_or(self.line, |node| node.line);
+        match problem_of(pattern) {
+            None => true,
+            Some(problem) => {
+                self.report.add(line, format!("`{name}` {problem}"));
+                false
             }
         }
     }
 
     fn parsed(&mut self, pattern: Result<Pattern, String>) -> Option<Pattern> {
         match pattern {
-            Ok(pattern) => Some(pattern),
+            // Embedded patterns are compiled when they are needed: most never are.
+            Ok(pattern) => {
+                let is_sound = self.report.is_builtin || self.checked(&pattern, "pattern");
+                is_sound.then_some(pattern)
+            }
             Err(message) => {
                 self.complain("pattern", &format!("is not valid: {message}"));
                 None
@@ -355,6 +450,32 @@ impl Fields<'_, '_, '_> {
         }
         places
     }
+}
+
+/// Texts, or lists of texts that are joined.
+fn joined(items: &[Node]) -> Vec<String> {
+    items
+        .iter()
+        .map(|item| match &item.value {
+            Value::List(parts) => parts.iter().filter_map(Node::text).collect(),
+            _ => item.text().unwrap_or_default().to_owned(),
+        })
+        .collect()
+}
+
+/// What keeps a pattern that can be parsed from being used. Compiles it, so that one that is too large
+/// is told when it is loaded.
+fn problem_of(pattern: &Pattern) -> Option<String> {
+    if pattern.matches_nothing() {
+        return Some("matches the empty text".to_owned());
+    }
+    let error = pattern.check().err()?;
+    Some(format!("is not valid: {error}"))
+}
+
+/// What to say of a pattern that has to be looked for in whole views.
+fn costly(message: &str) -> String {
+    format!("{message}: every view is searched as a whole, which is slower")
 }
 
 const KEY_BYTES_MIN: usize = 3;

@@ -166,7 +166,11 @@ pub(crate) fn parse(pattern: &str) -> Result<Hir, String> {
         .utf8(false)
         .build()
         .parse(pattern)
-        .map_err(|error| error.to_string())
+        .map_err(|error| match error {
+            regex_syntax::Error::Parse(error) => error.kind().to_string(),
+            regex_syntax::Error::Translate(error) => error.kind().to_string(),
+            error => error.to_string(),
+        })
 }
 
 /// How long a match may be; patterns without an end are cut off.
@@ -614,7 +618,7 @@ fn rarity_bits(byte: u8, mask: u8) -> f32 {
 
 /// How improbable a match is in random text of 64 characters, in bits: what each byte of the
 /// shortest match excludes.
-fn strength(hir: &Hir) -> u32 {
+pub(crate) fn strength(hir: &Hir) -> u32 {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => 0,
         HirKind::Literal(literal) => 6 * u32::try_from(literal.0.len()).unwrap_or(u32::MAX / 6),

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use oktsec_model::{Category, Confidence, RuleId, Severity, category};
 use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
 
 use crate::plan;
@@ -36,10 +37,29 @@ pub struct Rule {
     pub negative_examples: Vec<String>,
     /// How many values together are a finding, for finders of lists.
     pub count_min: u32,
+    /// What its author says besides: a description, a remedy. May be empty.
+    pub help: String,
+    /// Where it is written.
+    pub origin: RuleOrigin,
     pub(crate) matcher: Matcher,
+    /// A match in which one of these matches is none.
+    pub(crate) exclude: Vec<Pattern>,
     pub(crate) boundary: Boundary,
     pub(crate) entropy_min: f32,
     pub(crate) validator: Option<Validator>,
+}
+
+/// Where a rule is written.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RuleOrigin {
+    /// The file; empty for what no file holds.
+    pub file: String,
+    /// The line on which the rule begins, from 1.
+    pub line: usize,
+    /// Whether it is one of the embedded rules.
+    pub is_builtin: bool,
+    /// Whether it is in Aguara's format.
+    pub is_aguara: bool,
 }
 
 /// Where in a request a credential belongs.
@@ -51,6 +71,8 @@ pub enum HomePlace {
     Cookie,
     /// A field, by its name in lower case; `*` is any.
     Header(String),
+    /// The name of the host.
+    Host,
     /// The path.
     Path,
     /// A query parameter, by its name.
@@ -71,6 +93,8 @@ pub(crate) enum Boundary {
 
 /// How a rule finds its matches.
 pub(crate) enum Matcher {
+    /// Anywhere in a view, each of the patterns at least once.
+    Anywhere(Vec<Pattern>),
     /// The value of an assignment whose key contains one of the words.
     Assignment {
         /// As written: lower-case letters and digits, a hyphen where a separator may stand.
@@ -95,6 +119,9 @@ pub(crate) struct Pattern {
     /// As compiled.
     text: String,
     regex: OnceLock<Option<Regex>>,
+    /// Whether its first group is the secret; else the whole match is.
+    has_groups: bool,
+    nfa_bytes_max: usize,
     length_min: usize,
     length_max: usize,
 }
@@ -102,8 +129,9 @@ pub(crate) struct Pattern {
 /// The hand-written finders.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Finder {
+    EncodedHost,
+    EncodedPath,
     GenericAssignment,
-    /// A kind of personal data.
     Pii(Kind),
 }
 
@@ -117,7 +145,7 @@ pub(crate) enum Validator {
     UrlPassword,
 }
 
-/// A mistake in a rule file.
+/// A mistake in a rule file that keeps its rules from being loaded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RuleError {
     /// The file.
@@ -145,17 +173,22 @@ impl Rule {
             examples: Vec::new(),
             negative_examples: Vec::new(),
             count_min: 1,
+            help: String::new(),
+            origin: RuleOrigin::default(),
             matcher: Matcher::Secret(number),
+            exclude: Vec::new(),
             boundary: Boundary::Any,
             entropy_min: 0.0,
             validator: None,
         }
     }
 
-    /// How it finds its matches, in one word: `assignment`, `finder`, `pattern`, `run` or `secret`.
+    /// How it finds its matches, in one word: `anywhere`, `assignment`, `finder`, `pattern`, `run` or
+    /// `secret`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self.matcher {
+            Matcher::Anywhere(_) => "anywhere",
             Matcher::Assignment { .. } => "assignment",
             Matcher::Finder(_) => "finder",
             Matcher::Literal { .. } => "pattern",
@@ -164,15 +197,55 @@ impl Rule {
         }
     }
 
-    /// Its pattern as written, where it has one.
+    /// Its patterns as written; all of them must match. Finders have none.
     #[must_use]
-    pub fn pattern(&self) -> Option<&str> {
+    pub fn patterns(&self) -> Vec<&str> {
         match &self.matcher {
+            Matcher::Anywhere(patterns) => patterns.iter().map(Pattern::as_str).collect(),
             Matcher::Assignment { value: pattern, .. }
             | Matcher::Literal { pattern, .. }
-            | Matcher::Run { pattern, .. } => Some(pattern.as_str()),
-            Matcher::Finder(_) | Matcher::Secret(_) => None,
+            | Matcher::Run { pattern, .. } => vec![pattern.as_str()],
+            Matcher::Finder(_) | Matcher::Secret(_) => Vec::new(),
         }
+    }
+
+    /// The patterns as written of which none may match within a match.
+    #[must_use]
+    pub fn exclude_patterns(&self) -> Vec<&str> {
+        self.exclude.iter().map(Pattern::as_str).collect()
+    }
+
+    /// The name of the hand-written finder that finds its matches, if one does.
+    #[must_use]
+    pub fn finder(&self) -> Option<&'static str> {
+        let Matcher::Finder(finder) = self.matcher else {
+            return None;
+        };
+        Some(finder.name())
+    }
+
+    /// The name of the test that its matches must pass, if there is one.
+    #[must_use]
+    pub fn validator(&self) -> Option<&'static str> {
+        name_in(&Validator::ALL, self.validator?)
+    }
+
+    /// Which neighbours of a match must be no letters or digits: `both`, `either`, `left`, `right`,
+    /// or `any` where it does not matter.
+    #[must_use]
+    pub const fn boundary(&self) -> &'static str {
+        self.boundary.as_str()
+    }
+
+    /// The fewest bits of entropy per character that its matches have; 0 where it does not matter.
+    #[must_use]
+    pub const fn entropy_min(&self) -> f32 {
+        self.entropy_min
+    }
+
+    /// Whether one of its exclude patterns matches within a match.
+    pub(crate) fn excludes(&self, found: &[u8]) -> bool {
+        self.exclude.iter().any(|pattern| pattern.is_in(found))
     }
 
     /// The words of the keys whose values it looks at.
@@ -185,6 +258,14 @@ impl Rule {
     }
 }
 
+/// The word of a value in a table of words.
+fn name_in<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> Option<&'static str> {
+    table
+        .iter()
+        .find(|(_, other)| *other == value)
+        .map(|(name, _)| *name)
+}
+
 // === impl HomePlace ===
 
 impl HomePlace {
@@ -194,6 +275,7 @@ impl HomePlace {
         match text.split_once(' ') {
             None if text == "authorization" => Some(Self::Authorization),
             None if text == "cookie" => Some(Self::Cookie),
+            None if text == "host" => Some(Self::Host),
             None if text == "path" => Some(Self::Path),
             Some(("header", name)) => Some(Self::Header(name.to_ascii_lowercase())),
             Some(("query", name)) => Some(Self::Query(name.to_owned())),
@@ -208,6 +290,7 @@ impl fmt::Display for HomePlace {
             Self::Authorization => f.write_str("authorization"),
             Self::Cookie => f.write_str("cookie"),
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Host => f.write_str("host"),
             Self::Path => f.write_str("path"),
             Self::Query(name) => write!(f, "query {name}"),
         }
@@ -224,6 +307,16 @@ impl Boundary {
             "left" => Some(Self::Left),
             "right" => Some(Self::Right),
             _ => None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Both => "both",
+            Self::Either => "either",
+            Self::Left => "left",
+            Self::Right => "right",
         }
     }
 
@@ -262,12 +355,30 @@ impl Pattern {
         Self::compiled_as(written, format!(r"\A(?:{written})\z"))
     }
 
+    /// The same, looked for in whole views: smaller, so that the slowest way of searching bears it.
+    pub(crate) fn for_whole_views(self) -> Self {
+        Self {
+            nfa_bytes_max: WHOLE_VIEW_NFA_BYTES_MAX,
+            ..self
+        }
+    }
+
+    /// The same, with groups that only group.
+    pub(crate) fn without_groups(self) -> Self {
+        Self {
+            has_groups: false,
+            ..self
+        }
+    }
+
     fn compiled_as(written: &str, text: String) -> Result<Self, String> {
         let hir = plan::parse(&text)?;
         Ok(Self {
             written: written.to_owned(),
             text,
             regex: OnceLock::new(),
+            has_groups: true,
+            nfa_bytes_max: NFA_BYTES_MAX,
             length_min: hir.properties().minimum_len().unwrap_or(0),
             length_max: plan::length_max(&hir),
         })
@@ -288,6 +399,11 @@ impl Pattern {
         (self.length_min == self.length_max).then_some(self.length_max)
     }
 
+    /// Whether the empty text is a match.
+    pub(crate) const fn matches_nothing(&self) -> bool {
+        self.length_min == 0
+    }
+
     /// Whether a match may have this length.
     pub(crate) const fn fits(&self, length: usize) -> bool {
         self.length_min <= length && length <= self.length_max
@@ -298,25 +414,47 @@ impl Pattern {
         self.regex.get_or_init(|| self.compile().ok()).as_ref()
     }
 
-    /// Compiles it.
+    /// Compiles it now.
     ///
     /// # Errors
     /// Why not: patterns have a bounded size.
-    pub(crate) fn compile(&self) -> Result<Regex, String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let regex = self.compile()?;
+        // Whoever came first has compiled the same.
+        let _ = self.regex.set(Some(regex));
+        Ok(())
+    }
+
+    /// Whether it matches somewhere in the bytes.
+    pub(crate) fn is_in(&self, bytes: &[u8]) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(bytes))
+    }
+
+    fn compile(&self) -> Result<Regex, String> {
+        let captures = if self.has_groups {
+            WhichCaptures::All
+        } else {
+            WhichCaptures::Implicit
+        };
         Regex::builder()
             .syntax(syntax::Config::new().unicode(false).utf8(false))
             .configure(
                 Regex::config()
                     .utf8_empty(false)
                     .hybrid_cache_capacity(HYBRID_CACHE_BYTES_MAX)
-                    .nfa_size_limit(Some(NFA_BYTES_MAX)),
+                    .which_captures(captures)
+                    .nfa_size_limit(Some(self.nfa_bytes_max)),
             )
             .build(&self.text)
-            .map_err(|error| error.to_string())
+            .map_err(|error| match error.size_limit() {
+                Some(_) => "is too large when compiled".to_owned(),
+                None => error.to_string(),
+            })
     }
 }
 
 const NFA_BYTES_MAX: usize = 4 * 1024 * 1024;
+const WHOLE_VIEW_NFA_BYTES_MAX: usize = 512 * 1024;
 const HYBRID_CACHE_BYTES_MAX: usize = 256 * 1024;
 
 // === impl Finder ===
@@ -325,8 +463,19 @@ impl Finder {
     /// The finder of a name in a rule file.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
+            "encoded-host" => Some(Self::EncodedHost),
+            "encoded-path" => Some(Self::EncodedPath),
             "generic-assignment" => Some(Self::GenericAssignment),
             _ => Kind::named(name).map(Self::Pii),
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::EncodedHost => "encoded-host",
+            Self::EncodedPath => "encoded-path",
+            Self::GenericAssignment => "generic-assignment",
+            Self::Pii(kind) => kind.name(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One view against all rules. The prefilter finds the rules' literals in one pass; each runs its
 //! rule's pattern at that place only, anchored, over a bounded span; then validators.
 
+mod anywhere;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -27,7 +29,12 @@ pub(crate) struct Scanner {
     targets: Vec<Vec<Target>>,
     /// The rules that are tried at the beginning of runs, with the bytes that they begin with.
     run_rules: Vec<(usize, Tail)>,
+    /// The rules that look at whole views.
+    anywhere_rules: Vec<usize>,
     generic_rule: Option<usize>,
+    /// The rules of data in names of hosts, and in paths.
+    pub(crate) encoded_host_rule: Option<usize>,
+    pub(crate) encoded_path_rule: Option<usize>,
     pub(crate) pii: pii::Rules,
     /// The values of the operator's own secrets.
     secrets: Vec<KnownSecret>,
@@ -91,8 +98,10 @@ impl Scanner {
             anchors.entry(word).or_default().push(Target::GenericKey);
         }
         let mut run_rules = Vec::new();
+        let mut anywhere_rules = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             match &rule.matcher {
+                Matcher::Anywhere(_) => anywhere_rules.push(index),
                 Matcher::Assignment { keys, .. } => add_keys(index, keys, &mut anchors),
                 Matcher::Literal { plan, .. } => {
                     for literal in &plan.literals {
@@ -135,17 +144,30 @@ impl Scanner {
             grams: Grams::new(words),
             targets,
             run_rules,
+            anywhere_rules,
             generic_rule: finder(Finder::GenericAssignment),
+            encoded_host_rule: finder(Finder::EncodedHost),
+            encoded_path_rule: finder(Finder::EncodedPath),
             pii: pii::Rules::new(rules),
             secrets: secrets.to_vec(),
         }
     }
 
-    /// Everything that the rules see in a view.
-    pub(crate) fn scan(&self, rules: &[Rule], bytes: &[u8], runs: &Runs, hits: &mut Hits) {
+    /// Everything that the rules see in a view. `field` is the name of the field that it is the value
+    /// of, if it is one; nothing for a view whose numbers mean nothing.
+    pub(crate) fn scan(
+        &self,
+        rules: &[Rule],
+        (bytes, field): (&[u8], Option<&str>),
+        runs: &Runs,
+        hits: &mut Hits,
+    ) {
         self.scan_literals(rules, bytes, hits);
         self.scan_runs(rules, bytes, runs, hits);
-        self.pii.find(bytes, "", hits);
+        if let Some(field) = field {
+            self.pii.find(bytes, field, hits);
+        }
+        self.scan_anywhere(rules, bytes, hits);
         if let Some(general) = self.generic_rule {
             hits.prefer_others(general);
         }
@@ -428,6 +450,9 @@ impl Candidate<'_> {
             return Verified::No;
         }
         let secret = slice(bytes, secret_span.clone());
+        if self.rule.excludes(slice(bytes, found.clone())) {
+            return Verified::No;
+        }
         if self.rule.entropy_min > 0.0 && shannon_bits(secret) < self.rule.entropy_min {
             return Verified::No;
         }

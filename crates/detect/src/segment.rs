@@ -8,6 +8,7 @@ use http::header::{self, HeaderName};
 use oktsec_model::{Host, Location, Place, RequestHead, safe_name};
 
 use crate::form;
+use crate::joined::Joined;
 
 /// A part of a request.
 pub(crate) struct Segment<'a> {
@@ -97,6 +98,19 @@ fn of_fields(head: &RequestHead) -> Segment<'_> {
     }
 }
 
+/// A secret that was cut into several fields, put together; it is reported at the first of them.
+pub(crate) fn of_pieces(name: &HeaderName, pieces: Joined) -> Segment<'static> {
+    let line = Line {
+        start: 0,
+        value: 0,
+        name: safe_name(name.as_str()).into(),
+    };
+    Segment {
+        origin: Origin::Headers([line].into()),
+        bytes: Cow::Owned(pieces.bytes),
+    }
+}
+
 /// Whether a name holds a run that could be a key: names of hosts and fields are words.
 fn has_long_run(name: &[u8]) -> bool {
     const RUN_BYTES_MIN: usize = 16;
@@ -116,6 +130,17 @@ pub(crate) struct Line {
     /// Where its value begins.
     value: usize,
     name: Arc<str>,
+}
+
+// === impl Segment ===
+
+impl<'a> Segment<'a> {
+    pub(crate) fn new(origin: Origin, bytes: &'a [u8]) -> Self {
+        Self {
+            origin,
+            bytes: Cow::Borrowed(bytes),
+        }
+    }
 }
 
 // === impl Origin ===

@@ -14,6 +14,10 @@ pub(crate) struct View<'a> {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) shape: Shape,
     pub(crate) depth: u8,
+    /// How often its own kind of decoding was undone before it.
+    pub(crate) repeats: u8,
+    /// Whether it was put together from pieces.
+    pub(crate) is_joined: bool,
 }
 
 /// How positions in a view correspond to positions in its parent.
@@ -21,8 +25,6 @@ pub(crate) struct View<'a> {
 pub(crate) enum Map {
     /// From each `(position here, position in the parent)` on, both advance together.
     Marks(Vec<(usize, usize)>),
-    /// Zero bytes were left out.
-    ZerosRemoved,
     /// Every position stands for the same range.
     Whole(Range<usize>),
 }
@@ -49,6 +51,8 @@ impl<'a> View<'a> {
             label: None,
             shape: json::shape_of(bytes),
             depth: 0,
+            repeats: 0,
+            is_joined: false,
         }
     }
 
@@ -67,6 +71,15 @@ impl<'a> View<'a> {
         }
         names.reverse();
         (span, names)
+    }
+
+    /// The name of the field that this view is the value of; empty where it is none.
+    pub(crate) fn field(&self) -> &str {
+        let label = self.label.as_deref().unwrap_or_default();
+        ["form ", "part "]
+            .iter()
+            .find_map(|kind| label.strip_prefix(kind))
+            .unwrap_or_default()
     }
 
     fn name_of(&self, position: usize) -> Option<Arc<str>> {
@@ -93,7 +106,6 @@ impl Map {
                 outward_position(marks, span.start)..outward_position(marks, span.end)
             }
             Self::Whole(range) => range.start..range.end.min(parent.len()),
-            Self::ZerosRemoved => zeros_restored(parent, span),
         }
     }
 }
@@ -105,20 +117,4 @@ fn outward_position(marks: &[(usize, usize)], position: usize) -> usize {
         .and_then(|index| marks.get(index).copied())
         .unwrap_or((0, 0));
     there + (position - here)
-}
-
-fn zeros_restored(parent: &[u8], span: Range<usize>) -> Range<usize> {
-    let mut kept = parent
-        .iter()
-        .enumerate()
-        .filter(|&(_, &byte)| byte != 0)
-        .map(|(at, _)| at);
-    let start = kept.by_ref().nth(span.start).unwrap_or(parent.len());
-    let rest = span.end.saturating_sub(span.start).saturating_sub(2);
-    let end = if span.end > span.start + 1 {
-        kept.nth(rest).unwrap_or(start)
-    } else {
-        start
-    };
-    start..(end + 1).min(parent.len())
 }

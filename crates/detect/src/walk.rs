@@ -5,15 +5,18 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use http::HeaderMap;
-use oktsec_model::{Finding, Treatment};
+use oktsec_model::{Confidence, Finding, Treatment};
 
 use crate::bytes::{before, slice};
 use crate::collect::{Findings, Hit, Hits};
 use crate::decode::{self, Child};
+use crate::derive;
 use crate::detector::{Detector, Scan, Uninspectable};
+use crate::exfiltration::{self, Encoded};
 use crate::fingerprint::Mask;
 use crate::form;
 use crate::home;
+use crate::joined;
 use crate::llm;
 use crate::multipart;
 use crate::rule::{Finder, Matcher, Rule, Validator};
@@ -37,6 +40,9 @@ pub(crate) struct Walk<'d> {
 
 /// Longer runs are rare, and bounded by the budget: they are decoded as often as they come.
 const SEEN_BYTES_MAX: usize = 64 * 1024;
+
+/// How often the same decoding counts as one layer.
+const REPEATS_MAX: u8 = 3;
 
 // === impl Walk ===
 
@@ -83,6 +89,9 @@ impl<'d> Walk<'d> {
             };
             self.visit(&view);
             self.form_fields(&view, 0);
+            if let Some(values) = joined::of_form(view.bytes, 0) {
+                self.descend(&view, derive::piece(values));
+            }
             return;
         }
         self.visit(view);
@@ -117,7 +126,12 @@ impl<'d> Walk<'d> {
             // The unescaped view shows the rest.
             scanner.scan_literals(rules, view.bytes, &mut hits);
         } else {
-            scanner.scan(rules, view.bytes, &runs, &mut hits);
+            let field = (!view.is_joined).then(|| view.field());
+            scanner.scan(rules, (view.bytes, field), &runs, &mut hits);
+        }
+        // In a head, one of many may lie at home and another not.
+        if hits.has_more && !matches!(self.origin, Origin::Body) {
+            self.fail(Uninspectable::TooMany);
         }
         for hit in hits.list {
             self.keep(view, hit);
@@ -132,6 +146,58 @@ impl<'d> Walk<'d> {
         }
         for child in rewrites.unescaped.into_iter().chain(rewrites.others) {
             self.descend(view, child);
+        }
+        let (files, reason) = derive::files(view, self.budget_left());
+        for child in files {
+            self.descend(view, child);
+        }
+        if let Some(reason) = reason {
+            self.fail(reason);
+        }
+    }
+
+    /// A host as a whole: its labels put together, and data in them.
+    pub(crate) fn host(&mut self, root: &View<'_>) {
+        for piece in joined::of_host(root.bytes) {
+            self.descend(root, derive::piece(piece));
+        }
+        let found = exfiltration::in_host(root.bytes);
+        self.keep_encoded(root, self.detector.scanner.encoded_host_rule, found);
+    }
+
+    /// Path and query: the fields, their values put together, the segments put together, and data in
+    /// them.
+    pub(crate) fn target(&mut self, root: &View<'_>, query_at: usize) {
+        self.form_fields(root, query_at);
+        let path_end = query_at.saturating_sub(usize::from(query_at < root.bytes.len()));
+        let path = slice(root.bytes, 0..path_end);
+        let pieces = joined::of_path(path)
+            .into_iter()
+            .chain(joined::of_form(root.bytes, query_at));
+        for piece in pieces {
+            self.descend(root, derive::piece(piece));
+        }
+        let found = exfiltration::in_path(path).into_iter();
+        let found = found.filter(|encoded| encoded.confidence > Confidence::Low);
+        self.keep_encoded(root, self.detector.scanner.encoded_path_rule, found);
+    }
+
+    fn keep_encoded(
+        &mut self,
+        root: &View<'_>,
+        rule: Option<usize>,
+        found: impl IntoIterator<Item = Encoded>,
+    ) {
+        let Some(rule) = rule else { return };
+        for encoded in found {
+            let secret = slice(root.bytes, encoded.range.clone()).to_vec();
+            let hit = Hit {
+                rule,
+                span: encoded.range,
+                secret,
+                confidence: encoded.confidence,
+            };
+            self.keep(root, hit);
         }
     }
 
@@ -190,8 +256,15 @@ impl<'d> Walk<'d> {
     }
 
     fn descend(&mut self, parent: &View<'_>, child: Child) {
-        if parent.depth >= self.detector.limits.decode_depth_max {
-            self.fail(Uninspectable::DecodeDepth);
+        // The same decoding again is one layer up to a point: `%2525`, escapes in escapes.
+        let is_repeated =
+            child.label.is_some() && child.label == parent.label && child.is_rewrite();
+        let repeats = if is_repeated { parent.repeats + 1 } else { 0 };
+        let depth = parent.depth + u8::from(!is_repeated || repeats > REPEATS_MAX);
+        if depth > self.detector.limits.decode_depth_max {
+            if child.is_telling(parent.bytes) {
+                self.fail(Uninspectable::DecodeDepth);
+            }
             return;
         }
         if child.bytes.len() > self.budget_left() || child.is_cut {
@@ -209,7 +282,9 @@ impl<'d> Walk<'d> {
             map: child.map,
             label: child.label,
             shape: child.shape,
-            depth: parent.depth + 1,
+            depth,
+            repeats,
+            is_joined: child.is_joined,
         };
         self.visit(&view);
         if is_part {

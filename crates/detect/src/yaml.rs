@@ -31,7 +31,7 @@ struct Open {
 
 const DEPTH_MAX: usize = 16;
 
-/// The first document of the text, if it holds one.
+/// The document of the text, if it holds one.
 pub(crate) fn parse(text: &str) -> Result<Option<Node>, YamlError> {
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
@@ -49,6 +49,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Node>, YamlError> {
         };
         let done = match event {
             Event::Alias(_) => return refuse("aliases are not supported here"),
+            Event::DocumentStart(_) if root.is_some() => return refuse("one document per file"),
             Event::MappingStart(..) | Event::SequenceStart(..) if open.len() >= DEPTH_MAX => {
                 return refuse("nested too deeply");
             }

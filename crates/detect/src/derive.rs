@@ -1,0 +1,94 @@
+//! The views that are neither escapes, nor base64, nor compressed: text in other clothes, rarer
+//! encodings, pieces put together, files within files.
+
+use std::sync::Arc;
+
+use crate::archive::{self, Content};
+use crate::bytes::slice;
+use crate::decode::Child;
+use crate::detector::Uninspectable;
+use crate::encodings;
+use crate::joined::{self, Joined};
+use crate::json;
+use crate::unicode;
+use crate::view::{Map, Shape, View};
+
+/// Views that only matter where people hide things in short texts.
+const SHORT_BYTES_MAX: usize = 64 * 1024;
+
+/// The texts that a view hides: invisible characters, look-alikes, rarer encodings, pieces.
+pub(crate) fn texts(view: &View<'_>) -> Vec<Child> {
+    let bytes = view.bytes;
+    let mut children = Vec::new();
+    if !bytes.is_ascii() {
+        let cleaned = unicode::cleaned(bytes)
+            .into_iter()
+            .chain(unicode::hidden(bytes));
+        children.extend(cleaned.map(|text| marked(text.bytes, text.marks, "unicode")));
+    }
+    let decoded = encodings::decoded(bytes).into_iter();
+    children.extend(decoded.map(|text| marked(text.bytes, text.marks, text.label)));
+    if view.is_joined {
+        return children;
+    }
+    if bytes.len() <= SHORT_BYTES_MAX {
+        let spaced = joined::spaced::spaced_out(bytes);
+        let reversed = joined::spaced::reversed(bytes);
+        children.extend(spaced.into_iter().chain(reversed).map(piece));
+    }
+    if view.shape == Shape::Json {
+        children.extend(joined::json::of_json(bytes).into_iter().map(piece));
+    }
+    children
+}
+
+/// The files in a view, and why one of them cannot be looked into, where that is so.
+pub(crate) fn files(view: &View<'_>, budget: usize) -> (Vec<Child>, Option<Uninspectable>) {
+    let members = archive::members(view.bytes, budget);
+    let opaque = members
+        .opaque
+        .first()
+        .map(|opaque| Uninspectable::Opaque(opaque.0));
+    let reason = opaque.or(members.has_more.then_some(Uninspectable::DecodeBudget));
+    let children = members.list.into_iter().map(|member| {
+        let (bytes, map) = match member.content {
+            Content::Inflated(bytes) => (bytes, Map::Whole(member.range)),
+            Content::Stored => {
+                let stored = slice(view.bytes, member.range.clone()).to_vec();
+                (stored, Map::offset(member.range.start))
+            }
+        };
+        Child {
+            shape: json::shape_of(&bytes),
+            bytes,
+            map,
+            label: Some(member.label.into()),
+            is_cut: member.is_cut,
+            is_joined: false,
+        }
+    });
+    (children.collect(), reason)
+}
+
+/// A view that was put together, as a child.
+pub(crate) fn piece(joined: Joined) -> Child {
+    Child {
+        shape: Shape::Text,
+        bytes: joined.bytes,
+        map: Map::Whole(joined.range),
+        label: Some(joined.label.into()),
+        is_cut: false,
+        is_joined: true,
+    }
+}
+
+fn marked(bytes: Vec<u8>, marks: Vec<(usize, usize)>, label: &'static str) -> Child {
+    Child {
+        shape: json::shape_of(&bytes),
+        bytes,
+        map: Map::Marks(marks),
+        label: Some(Arc::from(label)),
+        is_cut: false,
+        is_joined: false,
+    }
+}
