@@ -168,7 +168,7 @@ impl RawConfig {
                 .iter()
                 .filter_map(|field| agent_source(field, places))
                 .collect(),
-            custom_categories: Vec::new(),
+            ..Source::default()
         }
     }
 
