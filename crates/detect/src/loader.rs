@@ -38,15 +38,17 @@ pub(crate) fn load(
     embedded: &[(&str, &str)],
     own: &[RuleFile],
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
+    let embedded = embedded.iter().map(|(name, text)| (*name, *text, true));
     let own = own
         .iter()
-        .map(|file| (file.name.as_str(), file.text.as_str()));
+        .map(|file| (file.name.as_str(), file.text.as_str(), false));
     let mut rules = Vec::new();
     let mut errors = Vec::new();
     let mut places: BTreeMap<RuleId, String> = BTreeMap::new();
-    for (file, text) in embedded.iter().copied().chain(own) {
+    for (file, text, is_builtin) in embedded.chain(own) {
         let mut report = Report {
             file,
+            is_builtin,
             errors: &mut errors,
         };
         let root = match yaml::parse(text) {
@@ -88,6 +90,7 @@ pub(crate) fn load(
 /// The mistakes so far, and the file that is being read.
 struct Report<'a> {
     file: &'a str,
+    is_builtin: bool,
     errors: &'a mut Vec<RuleError>,
 }
 
@@ -120,7 +123,7 @@ fn read_rule(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
     let before = fields.report.errors.len();
     let id = fields.id();
     let title = fields.sentence("title");
-    let category = fields.word("category", category::canonical);
+    let category = fields.category();
     let severity = fields.word("severity", Severity::parse);
     let confidence = fields.word("confidence", Confidence::parse);
     let matcher = fields.matcher();
@@ -220,6 +223,15 @@ impl Fields<'_, '_, '_> {
             self.complain(name, "has a value that is not known");
         }
         parsed
+    }
+
+    /// A built-in category; in the operator's own files, any word that has the form of one.
+    fn category(&mut self) -> Option<String> {
+        let may_name = !self.report.is_builtin;
+        self.word("category", |word| match category::canonical(word) {
+            Some(known) => Some(known.to_owned()),
+            None => (may_name && category::is_name(word)).then(|| word.to_owned()),
+        })
     }
 
     fn number(&mut self, name: &str) -> f32 {

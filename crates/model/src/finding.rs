@@ -319,6 +319,9 @@ mod tests {
         for wrong in ["", "hmac:", "hmac:00", "000102030405060708090a0b0c0dfeff"] {
             assert_eq!(Fingerprint::parse(wrong), None, "{wrong}");
         }
-        assert_eq!(Fingerprint::parse(&format!("hmac:+{}", "0".repeat(31))), None);
+        assert_eq!(
+            Fingerprint::parse(&format!("hmac:+{}", "0".repeat(31))),
+            None
+        );
     }
 }
