@@ -8,13 +8,11 @@ use crate::rule::{HomePlace, Rule};
 /// Whether a finding of a rule, at a location, lies where it belongs towards a host. Bodies are home
 /// to nothing.
 pub(crate) fn of(rule: &Rule, host: Option<&str>, location: &Location) -> Home {
-    if !rule.places.iter().any(|place| place.is(location)) {
-        return Home::Elsewhere;
-    }
-    if rule.homes.is_empty() {
-        return Home::Session;
-    }
+    let is_in_place = rule.places.iter().any(|place| place.is(location));
     match host {
+        _ if rule.homes.is_empty() && is_in_place => Home::Session,
+        _ if rule.homes.is_empty() => Home::Elsewhere,
+        _ if !is_in_place => Home::Astray,
         Some(host) if rule.homes.iter().any(|home| names(home, host)) => Home::Issuer,
         _ => Home::Place,
     }

@@ -104,7 +104,9 @@ pub struct Fingerprint(pub [u8; 16]);
 /// Whether a finding lies where such a value belongs, as far as its rule knows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Home {
-    /// Not in a place where it belongs, whatever the host.
+    /// Not in a place where it belongs; its rule knows who issues such values.
+    Astray,
+    /// Not in a place where it belongs, whatever the host, or nobody knows of one.
     #[default]
     Elsewhere,
     /// In its place, towards a host that issues or verifies it.

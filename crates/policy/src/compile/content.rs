@@ -9,6 +9,13 @@ use super::{Compiler, HostMap, ListKind, Pattern, PolicyError, nearest, with_sug
 use crate::evaluate::{Content, Exception, Homes, Reviewed, RuleSetting};
 use crate::source::{ContentSource, Entry, IgnoreSource, RuleSource};
 
+/// What time it is, and what that makes of what has ended.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: Timestamp,
+    is_strict: bool,
+}
+
 impl Compiler {
     pub(super) fn content(&mut self, source: ContentSource, agents: &[AgentName]) -> Content {
         let homes = self.homes(&source.homes);
@@ -21,8 +28,12 @@ impl Compiler {
         for rule in source.rules {
             self.rule_setting(rule, &mut content);
         }
+        let clock = Clock {
+            now: source.now,
+            is_strict: source.is_strict,
+        };
         for ignore in &source.ignore {
-            self.review(ignore, agents, source.now, &mut content.reviewed);
+            self.review(ignore, agents, clock, &mut content.reviewed);
         }
         content
     }
@@ -88,7 +99,7 @@ impl Compiler {
         &mut self,
         source: &IgnoreSource,
         agents: &[AgentName],
-        now: Timestamp,
+        clock: Clock,
         reviewed: &mut Reviewed,
     ) {
         let fingerprint = source.fingerprint.as_ref().map(|e| self.fingerprint(e));
@@ -105,7 +116,7 @@ impl Compiler {
                 self.host_into(entry, &mut hosts);
                 hosts
             }),
-            until: (source.until.as_ref()).and_then(|entry| self.end(entry, now)),
+            until: (source.until.as_ref()).and_then(|entry| self.end(entry, clock)),
         };
         match (fingerprint, rule) {
             (Some(Some(fingerprint)), _) => {
@@ -157,7 +168,7 @@ impl Compiler {
         found.cloned()
     }
 
-    fn end(&mut self, entry: &Entry, now: Timestamp) -> Option<Timestamp> {
+    fn end(&mut self, entry: &Entry, clock: Clock) -> Option<Timestamp> {
         let text = entry.text.trim();
         let end = Timestamp::parse_end(text);
         match end {
@@ -168,10 +179,15 @@ impl Compiler {
                         .help("write for example `2027-06-30` or `2027-06-30T12:00:00Z`"),
                 );
             }
-            Some(end) if end <= now => {
+            Some(end) if end <= clock.now => {
+                let (code, list) = if clock.is_strict {
+                    ("E042", &mut self.errors)
+                } else {
+                    ("W110", &mut self.warnings)
+                };
                 let message = format!("until `{text}` is in the past: the entry holds no more");
-                self.errors.push(
-                    PolicyError::new("E042", &entry.origin, message)
+                list.push(
+                    PolicyError::new(code, &entry.origin, message)
                         .help("remove the entry, or give it a later end"),
                 );
             }

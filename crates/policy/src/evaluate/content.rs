@@ -161,7 +161,7 @@ impl<'a> View<'a> {
                 .any(|homes| homes.name(&finding.rule, target))
         };
         match finding.home {
-            Home::Elsewhere => false,
+            Home::Astray | Home::Elsewhere => false,
             Home::Issuer => content.builtin_homes || named(),
             Home::Place => named(),
             Home::Session => {
@@ -196,17 +196,23 @@ impl<'a> View<'a> {
 
 /// Whether a finding says of the bytes of another, which is at home, what that one says already.
 ///
-/// One that reaches beyond them speaks of more. So does one that was decoded out of a session's
-/// value: unlike a key that somebody issued, a token or a password can be made up to carry anything.
+/// One that reaches beyond them speaks of more. A session's value, unlike a key that somebody issued,
+/// can be made up to carry anything: it excuses neither what is decoded out of it nor what another
+/// rule knows the issuer of.
 fn covers(home: &Finding, finding: &Finding, head: &RequestHead) -> bool {
     let (outer, inner) = (&home.location, &finding.location);
     outer.place == inner.place
         && outer.name == inner.name
         && home.span.start <= finding.span.start
         && finding.span.end <= home.span.end
-        && (home.home != Home::Session || inner.views.len() <= outer.views.len())
+        && (home.home != Home::Session || is_session(finding, outer.views.len()))
         && (home.span == finding.span && home.fingerprint == finding.fingerprint
             || is_one_text(outer.place, outer.name.as_ref(), head))
+}
+
+/// Whether a finding may be the value of a session that was seen below so many views.
+fn is_session(finding: &Finding, views: usize) -> bool {
+    matches!(finding.home, Home::Elsewhere | Home::Session) && finding.location.views.len() <= views
 }
 
 /// Whether a place is one text, so that spans in it can be compared: a field may be sent twice.

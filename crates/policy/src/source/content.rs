@@ -17,8 +17,11 @@ pub struct ContentSource {
     pub ignore: Vec<IgnoreSource>,
     /// The ids of all rules that there are; `None` where they are not known, so that none is wrong.
     pub rule_ids: Option<Vec<String>>,
-    /// When this is read: what has ended by then is a mistake.
+    /// When this is read.
     pub now: Timestamp,
+    /// Whether what has ended by `now` is a mistake, rather than worth a warning. Nobody may be there
+    /// to mend it, and what has ended does no harm.
+    pub is_strict: bool,
 }
 
 /// What is made of a rule's findings.
@@ -78,6 +81,7 @@ impl Default for ContentSource {
             ignore: Vec::new(),
             rule_ids: None,
             now: Timestamp::default(),
+            is_strict: true,
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn setting(content: &mut ContentSource, key: &str, items: &str, line:
     match key {
         "expected" if items.trim() == "off" => content.builtin_homes = false,
         "expected" => content.homes = homes("dlp.expected_credentials", items, line),
+        "strict" => content.is_strict = items.trim() == "true",
         "rule_ids" => content.rule_ids = Some(words(items)),
         "now" => content.now = Timestamp::parse_rfc3339(items.trim()).unwrap(),
         "rule" => {
@@ -126,6 +127,7 @@ pub(super) fn finding(word: &str) -> Finding {
 
 fn home(word: &str) -> Home {
     match word {
+        "astray" => Home::Astray,
         "issuer" => Home::Issuer,
         "place" => Home::Place,
         "session" => Home::Session,
