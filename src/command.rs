@@ -14,18 +14,18 @@ mod version;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::ColorChoice;
 use anyhow::bail;
 use oktsec_audit::{OpenError, ReadError};
-use oktsec_model::{AgentName, Timestamp};
+use oktsec_model::AgentName;
 
 use crate::cli::{Cli, Color, Command, Global};
 use crate::config::search::{self, Chosen};
 use crate::config::{ConfigErrors, Environment, Loaded, Override, load, nearest, render};
 use crate::exit::ExitCode;
 use crate::output::{self, Output};
+use crate::when::now;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -78,14 +78,6 @@ fn is_broken(error: &anyhow::Error) -> bool {
     let read = error.downcast_ref::<ReadError>();
     matches!(read, Some(ReadError::Io(error)) if error.kind() == ErrorKind::InvalidData)
         || matches!(error.downcast_ref(), Some(OpenError::Instance))
-}
-
-/// The wall clock.
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The configured agent of that name.

@@ -1,11 +1,13 @@
 //! The effective configuration, turned into what the gateway runs on: [`Boot`], [`Settings`] and
 //! the policy. Mistakes that the policy's compiler finds are given their place in the file back.
 
+mod content;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use oktsec_model::{AgentName, Origin};
+use oktsec_model::{AgentName, Origin, Timestamp};
 use oktsec_policy::{
     AgentSource, Compiled, EgressSource, Entry, GlobalSource, HostPatterns, Mode, PolicyError,
     PolicySet, ResolveTo, Set, Source, UnknownAgents,
@@ -28,6 +30,17 @@ pub(super) struct Parts {
     pub(super) settings: Settings,
 }
 
+/// What the policy has to know besides the settings.
+pub(super) struct Known {
+    /// The rules that there are; `None` where that is not known, so that none is wrong.
+    pub(super) rule_ids: Option<Vec<String>>,
+    /// Categories that rules of the operator's own bring along; `None` where that is not known.
+    pub(super) categories: Option<Vec<String>>,
+    pub(super) now: Timestamp,
+    /// Whether what has ended by now is a mistake.
+    pub(super) is_strict: bool,
+}
+
 /// The places of everything that the policy may speak about, by the entry's path.
 #[derive(Default)]
 struct Places {
@@ -44,11 +57,17 @@ impl RawConfig {
     pub(super) fn compile(
         &self,
         env: Environment<'_>,
+        known: Known,
         complete: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Parts> {
         let mut places = Places::default();
-        let source = self.policy(&mut places);
+        // Of rules that cannot be read, the categories are not known to be wrong.
+        let is_told = match known.categories {
+            Some(_) => |_: &PolicyError| true,
+            None => |error: &PolicyError| error.code != code::UNKNOWN_WORD.id,
+        };
+        let source = self.policy(known, &mut places);
         let bypass = places.entries("tls.bypass", self.at("tls.bypass"));
         let bypass = HostPatterns::compile(&bypass);
         let policies = oktsec_policy::compile(source);
@@ -64,7 +83,8 @@ impl RawConfig {
             }
             (bypass, policies) => {
                 let errors = bypass.err().into_iter().chain(policies.err()).flatten();
-                diagnostics.extend(errors.map(|error| places.diagnostic(&error)));
+                let told = errors.filter(is_told);
+                diagnostics.extend(told.map(|error| places.diagnostic(&error)));
                 return None;
             }
         };
@@ -160,15 +180,16 @@ impl RawConfig {
         u16::try_from(self.integer("forward_proxy.port")).unwrap_or(0)
     }
 
-    fn policy(&self, places: &mut Places) -> Source {
+    fn policy(&self, known: Known, places: &mut Places) -> Source {
         Source {
             global: self.global(places),
+            custom_categories: known.categories.clone().unwrap_or_default(),
+            content: content::source(self, known, places),
             agents: self
                 .agents()
                 .iter()
                 .filter_map(|field| agent_source(field, places))
                 .collect(),
-            ..Source::default()
         }
     }
 
@@ -277,17 +298,20 @@ impl Places {
         self.origin(path, &list.span);
         let items = list.items().iter().enumerate();
         items
-            .filter_map(|(index, item)| {
-                let origin = self.origin(&format!("{path}[{index}]"), &item.span);
-                if item.written.is_some() {
-                    self.expanded.insert(Arc::clone(&origin.entry));
-                }
-                Some(Entry {
-                    text: item.text()?.to_owned(),
-                    origin,
-                })
-            })
+            .filter_map(|(index, item)| self.entry(&format!("{path}[{index}]"), item))
             .collect()
+    }
+
+    /// A text.
+    fn entry(&mut self, path: &str, setting: &Setting) -> Option<Entry> {
+        let origin = self.origin(path, &setting.span);
+        if setting.written.is_some() {
+            self.expanded.insert(Arc::clone(&origin.entry));
+        }
+        Some(Entry {
+            text: setting.text()?.to_owned(),
+            origin,
+        })
     }
 
     /// A mistake of the policy, at its place in the file.
@@ -296,7 +320,12 @@ impl Places {
         let code = code.unwrap_or(code::POLICY);
         let span = self.spans.get(&error.origin.entry);
         if let (Some(span), true) = (span, self.expanded.contains(&error.origin.entry)) {
-            let list = error.origin.entry.split('[').next().unwrap_or_default();
+            // Of an entry of a list the list is named, of a part of one the part.
+            let entry = &*error.origin.entry;
+            let list = match entry.rsplit_once("].") {
+                Some((_, part)) => part,
+                None => entry.split('[').next().unwrap_or_default(),
+            };
             return Diagnostic::at(
                 code,
                 span,
@@ -305,10 +334,11 @@ impl Places {
         }
         let diagnostic = match span {
             Some(span) if span.source.kind != SourceKind::Default => {
-                let label = if code == code::HOST {
-                    label(span, &error.message)
-                } else {
-                    ""
+                let label = match code {
+                    code::HOST => label(span, &error.message),
+                    code::UNKNOWN_WORD => "not a category",
+                    code::UNKNOWN_RULE => "no such rule",
+                    _ => "",
                 };
                 Diagnostic::at(code, span, error.message.clone()).label(label)
             }
@@ -393,6 +423,7 @@ fn egress_source(path: &str, field: &Field, places: &mut Places) -> Option<Egres
                     origin,
                 });
             }
+            "expected_credentials" => source.homes = content::homes(&path, setting, places),
             "methods" => source.methods = methods(&path, setting, places),
             _ => {}
         }

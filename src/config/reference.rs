@@ -156,6 +156,7 @@ fn kind_text(kind: &Kind) -> String {
             [only] => format!("\"{only}\""),
             words => words.join(" or "),
         },
+        Kind::WordOr(words, other) => format!("{} or {}", words.join(" or "), item_text(other)),
     }
 }
 
@@ -194,6 +195,8 @@ pub(super) const fn text_name(form: Text) -> &'static str {
         Text::Path => "path",
         Text::ResolveName => "host, host:port or *:port",
         Text::Secret => "secret text",
+        Text::SecretName => "name",
+        Text::SecretPlace => "`env:VAR`, `file:PATH` or `dotenv:PATH`",
         Text::SocketAddress => "IP[:port]",
         Text::Url => "URL",
     }
