@@ -28,7 +28,8 @@ use crate::cli::StartArgs;
 use crate::command::version::VERSION;
 use crate::command::{Context as Command, Unavailable, init, now};
 use crate::config::{
-    Durability, Environment, Loaded, Override, UpstreamRoots, load, load_strictly, search,
+    ConfigErrors, Durability, Environment, Loaded, Override, UpstreamRoots, load, load_strictly,
+    search,
 };
 use crate::exit::ExitCode;
 use crate::telemetry;
@@ -417,11 +418,14 @@ fn reload(
                 digest: next.digest.as_str().into(),
                 generation: *generation,
             }));
+            for warning in &next.warnings {
+                tracing::warn!(code = warning.code.id, "{}", warning.message);
+            }
             tracing::info!(generation = *generation, digest = %next.digest, "configuration applied");
             *current = next;
         }
         Err(error) => {
-            let error = format!("{error:#}");
+            let error = told(&error);
             tracing::error!(error, "configuration rejected; the running one stays");
             let rejected = ConfigRejected {
                 at: now(),
@@ -429,6 +433,22 @@ fn reload(
             };
             gateway.ledger.note(Note::ConfigRejected(rejected));
         }
+    }
+}
+
+/// Why a configuration was rejected; of its mistakes the first, which is the one to mend first.
+fn told(error: &anyhow::Error) -> String {
+    let errors = error.downcast_ref::<ConfigErrors>();
+    match errors.and_then(|errors| Some((errors, errors.diagnostics.first()?))) {
+        Some((errors, first)) => {
+            let place = first
+                .span
+                .as_ref()
+                .map(|span| format!(" at {}", span.place()));
+            let place = place.unwrap_or_default();
+            format!("{errors}; {}{place}: {}", first.code.id, first.message)
+        }
+        None => format!("{error:#}"),
     }
 }
 

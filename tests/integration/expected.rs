@@ -4,7 +4,7 @@
 use std::fs;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::process::{text, wait_for};
@@ -123,6 +123,56 @@ fn a_second_rule_on_the_same_bytes_says_nothing_new() {
         .send();
     wider.assert_refused(403, "proxy_blocked_content");
     assert_eq!(wider.json()["rules"], json!(["aws-access-key-id"]));
+}
+
+#[test]
+fn nothing_hides_behind_what_is_at_home() {
+    let gateway = Gateway::start(&config());
+    let blocked = |what: &str, fields: &[String], rule: &str| {
+        let mut curl = gateway
+            .curl(&format!("https://{HOME}/"))
+            .agent("researcher");
+        for field in fields {
+            curl = curl.header(field);
+        }
+        let reply = curl.send();
+        assert_eq!(reply.status, 403, "{what}: {reply:?}");
+        reply.assert_refused(403, "proxy_blocked_content");
+        let rules = reply.json()["rules"].clone();
+        let named = rules
+            .as_array()
+            .is_some_and(|rules| rules.contains(&json!(rule)));
+        assert!(named, "{what}: {rules}");
+    };
+    // A second field of the same name, shorter than the first.
+    let twice = [
+        format!("Authorization: Bearer {KEY}"),
+        format!("Authorization: Bearer {AWS_KEY}"),
+    ];
+    blocked("a field twice", &twice, "aws-access-key-id");
+    // A token that somebody made up, to a host where sessions are at home.
+    let part = |text: String| URL_SAFE_NO_PAD.encode(text);
+    let token = |payload: Value| {
+        let head = part(json!({"alg": "HS256", "typ": "JWT"}).to_string());
+        format!(
+            "{head}.{}.{}",
+            part(payload.to_string()),
+            part("a signature of no key at all".into())
+        )
+    };
+    let bearer = |token: &str| [format!("Authorization: Bearer {token}")];
+    let forged = token(json!({"sub": "agent", "note": AWS_KEY}));
+    blocked("a forged token", &bearer(&forged), "aws-access-key-id");
+    let basic = STANDARD.encode(format!("agent:{AWS_KEY}"));
+    let basic = [format!("Authorization: Basic {basic}")];
+    blocked("a made-up password", &basic, "aws-access-key-id");
+    let cookie = [format!("Cookie: theme=dark; connect.sid={AWS_KEY}")];
+    blocked("a cookie", &cookie, "aws-access-key-id");
+    gateway.upstream.assert_untouched();
+    // The same token without it is a session.
+    let honest = token(json!({"sub": "agent", "exp": 4_102_444_800_u64}));
+    send(&gateway, &format!("https://{HOME}/session"), &honest, "{}").assert_passed();
+    assert_all(&gateway.row_of("/session"), "expected");
 }
 
 #[test]
@@ -344,6 +394,8 @@ fn rules_of_ones_own_bring_their_categories() {
             .contains("configuration rejected")
             .then_some(())
     });
+    let said = gateway.home.talk();
+    assert!(said.contains("rules.d/broken.yaml:1:"), "{said}");
     gateway
         .post("researcher", "https://api.arxiv.org/", body)
         .assert_refused(403, "proxy_blocked_content");

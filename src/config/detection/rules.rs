@@ -225,6 +225,8 @@ impl Visit<'_> {
         };
         match self.files.len() {
             _ if !is_new => {}
+            // Opening a pipe would wait for ever.
+            _ if !path.is_file() => self.unreadable(path, "it is no file"),
             FILES_MAX.. if self.is_full => {}
             FILES_MAX.. => {
                 self.is_full = true;
