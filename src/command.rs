@@ -18,14 +18,13 @@ use std::path::PathBuf;
 use anstream::ColorChoice;
 use anyhow::bail;
 use oktsec_audit::{OpenError, ReadError};
-use oktsec_model::AgentName;
+use oktsec_model::{AgentName, Timestamp};
 
 use crate::cli::{Cli, Color, Command, Global};
 use crate::config::search::{self, Chosen};
 use crate::config::{ConfigErrors, Environment, Loaded, Override, load, nearest, render};
 use crate::exit::ExitCode;
 use crate::output::{self, Output};
-use crate::when::now;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -78,6 +77,11 @@ fn is_broken(error: &anyhow::Error) -> bool {
     let read = error.downcast_ref::<ReadError>();
     matches!(read, Some(ReadError::Io(error)) if error.kind() == ErrorKind::InvalidData)
         || matches!(error.downcast_ref(), Some(OpenError::Instance))
+}
+
+/// The wall clock.
+fn now() -> Timestamp {
+    crate::when::now()
 }
 
 /// The configured agent of that name.

@@ -95,6 +95,8 @@ pub(crate) enum Text {
     NetworkOrHost,
     /// A path, relative to the file that holds it.
     Path,
+    /// The id of a detection rule.
+    RuleId,
     /// What a resolve override names: `host`, `host:port` or `*:port`.
     ResolveName,
     /// What a resolve override answers: an IP address, or with a port.
@@ -122,8 +124,9 @@ const TEXTS: Kind = Kind::List(&TEXT);
 const HOSTS: Kind = Kind::List(&Kind::Text(Text::HostPattern));
 const CATEGORIES: Kind = Kind::List(&Kind::Text(Text::Category));
 const SECRET: Kind = Kind::Text(Text::Secret);
+const RULE_ID: Kind = Kind::Text(Text::RuleId);
 const HOMES: Kind = Kind::Map {
-    keys: Text::Any,
+    keys: Text::RuleId,
     values: &HOSTS,
 };
 const SECOND_MS: u64 = 1000;

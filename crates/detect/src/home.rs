@@ -57,6 +57,46 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_rule_knows_its_place_and_its_issuer() {
+        let location = |place, name: &str| Location {
+            place,
+            name: Some(name.into()),
+            views: Vec::new(),
+        };
+        let rule = |homes: &[&str], places: &[&str]| {
+            let mut rule = Rule::for_secret("test", 0);
+            rule.homes = homes.iter().map(|&home| home.to_owned()).collect();
+            rule.places = (places.iter())
+                .filter_map(|text| HomePlace::parse(text))
+                .collect();
+            rule
+        };
+        let issued = rule(&["api.example.com"], &["header x-api-key", "query key"]);
+        let session = rule(&[], &["cookie"]);
+        let anything = rule(&[], &[]);
+        let (key, other) = (
+            location(Place::Header, "x-api-key"),
+            location(Place::Header, "x-other"),
+        );
+        let cookie = location(Place::Header, "cookie");
+        let body = location(Place::Body, "x-api-key");
+        let home = Some("api.example.com");
+        let cases = [
+            (&issued, home, &key, Home::Issuer),
+            (&issued, Some("a.example"), &key, Home::Place),
+            (&issued, None, &key, Home::Place),
+            (&issued, home, &other, Home::Astray),
+            (&issued, home, &body, Home::Astray),
+            (&session, home, &cookie, Home::Session),
+            (&session, home, &key, Home::Elsewhere),
+            (&anything, home, &key, Home::Elsewhere),
+        ];
+        for (rule, host, location, expected) in cases {
+            assert_eq!(of(rule, host, location), expected, "{host:?} {location}");
+        }
+    }
+
+    #[test]
     fn homes_name_hosts() {
         assert!(names("api.openai.com", "api.openai.com"));
         assert!(names("*.amazonaws.com", "s3.eu-west-1.amazonaws.com"));

@@ -1,6 +1,6 @@
 //! `dlp`.
 
-use super::{HOMES, Key, Kind, MIB, TEXT, TEXTS, Text};
+use super::{HOMES, Key, Kind, MIB, RULE_ID, TEXT, TEXTS, Text};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new(
@@ -77,7 +77,7 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 const RULE: &[Key] = &[
-    Key::new("id", TEXT, "null", "The rule's id. Required."),
+    Key::new("id", RULE_ID, "null", "The rule. Required."),
     Key::new(
         "severity",
         Kind::Word(&["low", "medium", "high", "critical"]),
@@ -103,7 +103,7 @@ const IGNORE: &[Key] = &[
         "The value, as a row of `oktsec logs --json` shows it: `hmac:` and 32 hexadecimal digits. \
          This or `rule` is required.",
     ),
-    Key::new("rule", TEXT, "null", "The rule's id."),
+    Key::new("rule", RULE_ID, "null", "The rule."),
     Key::new(
         "agent",
         Kind::Text(Text::Agent),

@@ -75,6 +75,7 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         | Text::NetworkOrHost
         | Text::Path
         | Text::ResolveName
+        | Text::RuleId
         | Text::Secret
         | Text::SecretName
         | Text::SecretPlace
