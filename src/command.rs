@@ -17,7 +17,6 @@ mod version;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::ColorChoice;
 use anyhow::bail;
@@ -92,10 +91,7 @@ fn is_broken(error: &anyhow::Error) -> bool {
 
 /// The wall clock.
 fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    crate::when::now()
 }
 
 /// The configured agent of that name.

@@ -7,6 +7,7 @@
 
 mod check;
 mod compile;
+mod detection;
 mod diagnostic;
 mod environment;
 mod expand;
@@ -30,6 +31,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use oktsec_detect::{KnownSecret, RuleFile};
 use oktsec_model::AgentName;
 use oktsec_policy::{HostPatterns, PolicySet};
 
@@ -37,6 +39,8 @@ pub(crate) use diagnostic::{Diagnostic, Severity, nearest};
 pub(crate) use environment::Override;
 pub(crate) use raw::RawConfig;
 pub(crate) use value::parse_size;
+
+use detection::OwnRules;
 
 /// The environment, as a value, so that tests bring their own.
 #[derive(Clone, Copy)]
@@ -50,6 +54,8 @@ pub(crate) struct Loaded {
     pub(crate) policies: PolicySet,
     /// Everything else that can change while it runs.
     pub(crate) settings: Settings,
+    /// The operator's own rules.
+    pub(crate) rules: Vec<RuleFile>,
     /// What somebody should look at.
     pub(crate) warnings: Vec<Diagnostic>,
     /// `sha256:…` over the effective configuration; the same for two spellings of the same.
@@ -177,6 +183,27 @@ pub(crate) fn load(
     env: &[(String, String)],
     overrides: &[Override],
 ) -> Result<Loaded, ConfigErrors> {
+    load_as(path, env, overrides, false)
+}
+
+/// As [`load`], for somebody who is there to mend what has ended since it was written.
+///
+/// # Errors
+/// Every mistake in it.
+pub(crate) fn load_strictly(
+    path: &Path,
+    env: &[(String, String)],
+    overrides: &[Override],
+) -> Result<Loaded, ConfigErrors> {
+    load_as(path, env, overrides, true)
+}
+
+fn load_as(
+    path: &Path,
+    env: &[(String, String)],
+    overrides: &[Override],
+    is_strict: bool,
+) -> Result<Loaded, ConfigErrors> {
     let env = Environment(env);
     let mut diagnostics = Vec::new();
     let mut node = include::read(path, env, &mut diagnostics);
@@ -191,11 +218,20 @@ pub(crate) fn load(
     environment::apply_flags(&mut node, overrides, &mut diagnostics);
     let root = walk::document(&node, &mut diagnostics);
     forget_consequences(&mut diagnostics);
-    let raw = RawConfig::new(root, path);
+    let mut raw = RawConfig::new(root, path);
+    let own = OwnRules::read(&raw, &mut diagnostics);
+    raw.add_parts(own.digests());
     let complete = !diagnostics.iter().any(Diagnostic::is_error);
     check::check(&raw, complete, &mut diagnostics);
-    let compiled = raw.compile(env, complete, &mut diagnostics);
+    let known = compile::Known {
+        rule_ids: own.ids,
+        categories: own.categories,
+        now: crate::when::now(),
+        is_strict,
+    };
+    let compiled = raw.compile(env, known, complete, &mut diagnostics);
     forget_consequences(&mut diagnostics);
+    diagnostic::hush(&mut diagnostics);
     let errors = diagnostics.iter().any(Diagnostic::is_error);
     match compiled {
         Some(parts) if !errors => {
@@ -209,6 +245,7 @@ pub(crate) fn load(
                 boot,
                 policies,
                 settings,
+                rules: own.files,
                 warnings: diagnostics,
                 digest: raw.digest(),
                 path: path.to_owned(),
@@ -234,6 +271,27 @@ fn forget_consequences(diagnostics: &mut Vec<Diagnostic>) {
         diagnostic.code == diagnostic::code::EXPANSION
             || place(diagnostic).is_none_or(|place| !failed.contains(&place))
     });
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// Reads the operator's own secrets, which only what scans needs; warnings are added.
+    ///
+    /// # Errors
+    /// Every secret that cannot be read.
+    pub(crate) fn read_secrets(
+        &mut self,
+        env: &[(String, String)],
+    ) -> Result<Vec<KnownSecret>, ConfigErrors> {
+        let secrets = detection::read(&self.effective, Environment(env), &mut self.warnings);
+        self.warnings.sort_by(Diagnostic::order);
+        if self.warnings.iter().any(Diagnostic::is_error) {
+            let diagnostics = std::mem::take(&mut self.warnings);
+            return Err(ConfigErrors::new(&self.path, diagnostics));
+        }
+        Ok(secrets)
+    }
 }
 
 // === impl Environment ===

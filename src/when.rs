@@ -1,10 +1,20 @@
 //! Times as people write them: `15m`, `24h`, `7d`, `today`, `yesterday`, or RFC 3339.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use oktsec_model::Timestamp;
 
 use crate::command::Usage;
 
 const DAY_US: i64 = 86_400 * 1_000_000;
+
+/// The wall clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
 
 /// The moment that a text means, seen from `now`.
 ///

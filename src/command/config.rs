@@ -3,7 +3,7 @@
 use crate::cli::{CheckFormat, ConfigCheckArgs, ConfigCommand, ConfigShowArgs};
 use crate::command::Context;
 use crate::config::schema::{self, Found};
-use crate::config::{Diagnostic, Severity, count, load, nearest, reference, render, show};
+use crate::config::{Diagnostic, Severity, count, load_strictly, nearest, reference, render, show};
 use crate::exit::ExitCode;
 use crate::output::{Tone, paint};
 
@@ -33,10 +33,13 @@ pub(super) fn run(command: ConfigCommand, context: &Context) -> anyhow::Result<E
 /// The diagnostics are what was asked for, so they are data.
 fn check(args: &ConfigCheckArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let path = context.config_path()?.path;
-    let diagnostics = match load(&path, &context.env, &[]) {
-        Ok(loaded) => loaded.warnings,
-        Err(errors) => errors.diagnostics,
-    };
+    let loaded = load_strictly(&path, &context.env, &[]);
+    let checked = loaded.and_then(|mut loaded| {
+        // Their values are of no interest here, only whether they are there.
+        loaded.read_secrets(&context.env)?;
+        Ok(loaded.warnings)
+    });
+    let diagnostics = checked.unwrap_or_else(|errors| errors.diagnostics);
     let valid = diagnostics
         .iter()
         .all(|d| d.code.severity() != Severity::Error);

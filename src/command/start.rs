@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use oktsec_audit::{
     ConfigApplied, ConfigRejected, Indexer, Ledger, LedgerOptions, LedgerThreads, Note, OpenError,
 };
-use oktsec_detect::{Detector, FingerprintKey, Limits};
+use oktsec_detect::{Detector, FingerprintKey, KnownSecret, Limits, Setup};
 use oktsec_inspect::{Scope, Snapshot};
 use oktsec_limit::Limiter;
 use oktsec_model::AgentName;
@@ -26,7 +26,10 @@ use tokio::sync::watch;
 use crate::cli::StartArgs;
 use crate::command::version::VERSION;
 use crate::command::{Context as Command, Unavailable, fingerprint, init, now};
-use crate::config::{Durability, Environment, Loaded, Override, UpstreamRoots, load, search};
+use crate::config::{
+    ConfigErrors, Durability, Environment, Loaded, Override, UpstreamRoots, load, load_strictly,
+    search,
+};
 use crate::exit::ExitCode;
 use crate::telemetry;
 
@@ -39,7 +42,8 @@ const QUEUE_EVENTS_MAX: usize = 8192;
 /// Everything that was made at the start.
 struct Gateway {
     cx: Arc<Context>,
-    detector: Arc<Detector>,
+    /// Fingerprints stay comparable over reloads.
+    key: FingerprintKey,
     ledger: Ledger,
     threads: LedgerThreads,
     indexer: Indexer,
@@ -49,15 +53,17 @@ struct Gateway {
 pub(super) fn run(args: &StartArgs, command: &Command) -> anyhow::Result<ExitCode> {
     let overrides = overrides(args);
     let (path, written) = config_path(command)?;
-    let loaded = load(&path, &command.env, &overrides)?;
-    command.warn(&loaded);
+    let mut loaded = load(&path, &command.env, &overrides)?;
     if !loaded.boot.enabled {
+        command.warn(&loaded);
         command.output.say(&format!(
             "forward_proxy.enabled is false in {}: nothing is started. Set it to true to run the proxy.",
             path.display()
         ));
         return Ok(ExitCode::Done);
     }
+    let secrets = loaded.read_secrets(&command.env)?;
+    command.warn(&loaded);
     telemetry::init(&loaded.boot.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -65,7 +71,7 @@ pub(super) fn run(args: &StartArgs, command: &Command) -> anyhow::Result<ExitCod
         .context("failed to start the runtime")?;
     runtime.block_on(async {
         let listeners = bind(&loaded)?;
-        let mut gateway = make(&loaded)?;
+        let mut gateway = make(&loaded, secrets)?;
         if written {
             gateway.created.insert(0, (path.clone(), "policy"));
         }
@@ -144,7 +150,7 @@ fn no_such_address(error: &io::Error, ip: IpAddr) -> bool {
             || error.raw_os_error() == Some(EAFNOSUPPORT))
 }
 
-fn make(loaded: &Loaded) -> anyhow::Result<Gateway> {
+fn make(loaded: &Loaded, secrets: Vec<KnownSecret>) -> anyhow::Result<Gateway> {
     let boot = &loaded.boot;
     let mut created = Vec::new();
     let files = AuthorityFiles {
@@ -179,9 +185,9 @@ fn make(loaded: &Loaded) -> anyhow::Result<Gateway> {
     let indexer = Indexer::start(&boot.audit_dir, ledger.subscribe())
         .context("failed to start the audit index")?;
     let key = fingerprint::open_or_make(&boot.audit_dir)?;
-    let detector = Arc::new(detector(loaded, key)?);
+    let detector = detector(loaded, key.clone(), secrets)?;
     let cx = Context::new(Parts {
-        state: state(loaded, &detector, 1)?,
+        state: state(loaded, detector, 1)?,
         limiter: Limiter::default(),
         ledger: ledger.clone(),
         authority: Arc::new(authority),
@@ -191,7 +197,7 @@ fn make(loaded: &Loaded) -> anyhow::Result<Gateway> {
     .context("the system gives no randomness")?;
     Ok(Gateway {
         cx: Arc::new(cx),
-        detector,
+        key,
         ledger,
         threads,
         indexer,
@@ -221,19 +227,28 @@ fn open_ledger(loaded: &Loaded) -> anyhow::Result<(Ledger, LedgerThreads)> {
     }
 }
 
-fn detector(loaded: &Loaded, key: FingerprintKey) -> anyhow::Result<Detector> {
-    let limits = Limits {
-        decode_depth_max: loaded.settings.decode_depth_max,
-        decode_bytes_max: loaded.settings.decode_bytes_max,
+fn detector(
+    loaded: &Loaded,
+    key: FingerprintKey,
+    secrets: Vec<KnownSecret>,
+) -> anyhow::Result<Detector> {
+    let setup = Setup {
+        key,
+        limits: Limits {
+            decode_depth_max: loaded.settings.decode_depth_max,
+            decode_bytes_max: loaded.settings.decode_bytes_max,
+        },
+        rules: loaded.rules.clone(),
+        secrets,
     };
-    Detector::builtin(key, limits).map_err(|errors| {
+    Detector::new(setup).map_err(|errors| {
         let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the built-in rules do not load: {}", text.join("; "))
+        anyhow::anyhow!("the rules do not load: {}", text.join("; "))
     })
 }
 
 /// One generation of everything that a reload replaces.
-fn state(loaded: &Loaded, detector: &Arc<Detector>, generation: u64) -> anyhow::Result<State> {
+fn state(loaded: &Loaded, detector: Detector, generation: u64) -> anyhow::Result<State> {
     let settings = &loaded.settings;
     let scope = Scope {
         intercept: settings.intercept,
@@ -243,7 +258,7 @@ fn state(loaded: &Loaded, detector: &Arc<Detector>, generation: u64) -> anyhow::
     let snapshot = Snapshot::new(
         generation,
         loaded.digest.as_str().into(),
-        Arc::clone(detector),
+        Arc::new(detector),
         loaded.policies.clone(),
         scope,
     );
@@ -376,11 +391,14 @@ fn reload(
                 digest: next.digest.as_str().into(),
                 generation: *generation,
             }));
+            for warning in &next.warnings {
+                tracing::warn!(code = warning.code.id, "{}", warning.message);
+            }
             tracing::info!(generation = *generation, digest = %next.digest, "configuration applied");
             *current = next;
         }
         Err(error) => {
-            let error = format!("{error:#}");
+            let error = told(&error);
             tracing::error!(error, "configuration rejected; the running one stays");
             let rejected = ConfigRejected {
                 at: now(),
@@ -391,6 +409,22 @@ fn reload(
     }
 }
 
+/// Why a configuration was rejected; of its mistakes the first, which is the one to mend first.
+fn told(error: &anyhow::Error) -> String {
+    let errors = error.downcast_ref::<ConfigErrors>();
+    match errors.and_then(|errors| Some((errors, errors.diagnostics.first()?))) {
+        Some((errors, first)) => {
+            let place = first
+                .span
+                .as_ref()
+                .map(|span| format!(" at {}", span.place()));
+            let place = place.unwrap_or_default();
+            format!("{errors}; {}{place}: {}", first.code.id, first.message)
+        }
+        None => format!("{error:#}"),
+    }
+}
+
 fn next_state(
     current: &Loaded,
     generation: u64,
@@ -398,19 +432,12 @@ fn next_state(
     command: &Command,
     gateway: &Gateway,
 ) -> anyhow::Result<(Loaded, State)> {
-    let next = load(&current.path, &command.env, overrides)?;
+    let mut next = load_strictly(&current.path, &command.env, overrides)?;
     if let Some(field) = current.boot.first_difference(&next.boot) {
         anyhow::bail!("{field} needs a restart");
     }
-    let decoding = |loaded: &Loaded| {
-        (
-            loaded.settings.decode_depth_max,
-            loaded.settings.decode_bytes_max,
-        )
-    };
-    if decoding(current) != decoding(&next) {
-        anyhow::bail!("dlp.decode_depth and dlp.decode_budget need a restart");
-    }
-    let state = state(&next, &gateway.detector, generation)?;
+    let secrets = next.read_secrets(&command.env)?;
+    let detector = detector(&next, gateway.key.clone(), secrets)?;
+    let state = state(&next, detector, generation)?;
     Ok((next, state))
 }

@@ -1,18 +1,18 @@
 //! The effective configuration, turned into what the gateway runs on: [`Boot`], [`Settings`] and
 //! the policy. Mistakes that the policy's compiler finds are given their place in the file back.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
-use std::sync::Arc;
+mod content;
+mod places;
 
-use oktsec_model::{AgentName, Origin};
+use std::path::PathBuf;
+
+use oktsec_model::{AgentName, Timestamp};
 use oktsec_policy::{
     AgentSource, Compiled, EgressSource, Entry, GlobalSource, HostPatterns, Mode, PolicyError,
     PolicySet, ResolveTo, Set, Source, UnknownAgents,
 };
 
 use super::diagnostic::{Diagnostic, code};
-use super::node::{SourceKind, Span};
 use super::raw::RawConfig;
 use super::value::{Field, Setting};
 use super::walk::{parse_answer, parse_network};
@@ -20,6 +20,7 @@ use super::{
     Boot, Durability, Environment, LogFormat, LogSettings, Settings, Timeouts, UpstreamRoots,
     search,
 };
+use places::Places;
 
 /// What a configuration is made into.
 pub(super) struct Parts {
@@ -28,12 +29,15 @@ pub(super) struct Parts {
     pub(super) settings: Settings,
 }
 
-/// The places of everything that the policy may speak about, by the entry's path.
-#[derive(Default)]
-struct Places {
-    spans: HashMap<Arc<str>, Span>,
-    /// Entries that expansions made: messages must not quote them.
-    expanded: HashSet<Arc<str>>,
+/// What the policy has to know besides the settings.
+pub(super) struct Known {
+    /// The rules that there are; `None` where that is not known, so that none is wrong.
+    pub(super) rule_ids: Option<Vec<String>>,
+    /// Categories that rules of the operator's own bring along; `None` where that is not known.
+    pub(super) categories: Option<Vec<String>>,
+    pub(super) now: Timestamp,
+    /// Whether what has ended by now is a mistake.
+    pub(super) is_strict: bool,
 }
 
 // === impl RawConfig ===
@@ -44,11 +48,17 @@ impl RawConfig {
     pub(super) fn compile(
         &self,
         env: Environment<'_>,
+        known: Known,
         complete: bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Parts> {
         let mut places = Places::default();
-        let source = self.policy(&mut places);
+        // Of rules that cannot be read, the categories are not known to be wrong.
+        let is_told = match known.categories {
+            Some(_) => |_: &PolicyError| true,
+            None => |error: &PolicyError| error.code != code::UNKNOWN_WORD.id,
+        };
+        let source = self.policy(known, &mut places);
         let bypass = places.entries("tls.bypass", self.at("tls.bypass"));
         let bypass = HostPatterns::compile(&bypass);
         let policies = oktsec_policy::compile(source);
@@ -64,7 +74,8 @@ impl RawConfig {
             }
             (bypass, policies) => {
                 let errors = bypass.err().into_iter().chain(policies.err()).flatten();
-                diagnostics.extend(errors.map(|error| places.diagnostic(&error)));
+                let told = errors.filter(is_told);
+                diagnostics.extend(told.map(|error| places.diagnostic(&error)));
                 return None;
             }
         };
@@ -160,15 +171,16 @@ impl RawConfig {
         u16::try_from(self.integer("forward_proxy.port")).unwrap_or(0)
     }
 
-    fn policy(&self, places: &mut Places) -> Source {
+    fn policy(&self, known: Known, places: &mut Places) -> Source {
         Source {
             global: self.global(places),
+            custom_categories: known.categories.clone().unwrap_or_default(),
+            content: content::source(self, known, places),
             agents: self
                 .agents()
                 .iter()
                 .filter_map(|field| agent_source(field, places))
                 .collect(),
-            custom_categories: Vec::new(),
         }
     }
 
@@ -254,91 +266,6 @@ impl RawConfig {
     }
 }
 
-// === impl Places ===
-
-impl Places {
-    /// The place of a value, remembered by its path.
-    fn origin(&mut self, path: &str, span: &Span) -> Origin {
-        let entry: Arc<str> = path.into();
-        self.spans.insert(Arc::clone(&entry), span.clone());
-        let line = match span.source.kind {
-            SourceKind::File => u32::try_from(span.start.line).unwrap_or(u32::MAX),
-            SourceKind::Default | SourceKind::Flag | SourceKind::Variable => 0,
-        };
-        Origin {
-            entry,
-            file: Arc::clone(&span.source.name),
-            line,
-        }
-    }
-
-    /// The items of a list of texts.
-    fn entries(&mut self, path: &str, list: &Setting) -> Vec<Entry> {
-        self.origin(path, &list.span);
-        let items = list.items().iter().enumerate();
-        items
-            .filter_map(|(index, item)| {
-                let origin = self.origin(&format!("{path}[{index}]"), &item.span);
-                if item.written.is_some() {
-                    self.expanded.insert(Arc::clone(&origin.entry));
-                }
-                Some(Entry {
-                    text: item.text()?.to_owned(),
-                    origin,
-                })
-            })
-            .collect()
-    }
-
-    /// A mistake of the policy, at its place in the file.
-    fn diagnostic(&self, error: &PolicyError) -> Diagnostic {
-        let code = code::ALL.iter().find(|code| code.id == error.code).copied();
-        let code = code.unwrap_or(code::POLICY);
-        let span = self.spans.get(&error.origin.entry);
-        if let (Some(span), true) = (span, self.expanded.contains(&error.origin.entry)) {
-            let list = error.origin.entry.split('[').next().unwrap_or_default();
-            return Diagnostic::at(
-                code,
-                span,
-                format!("what this expands to is wrong for {list}"),
-            );
-        }
-        let diagnostic = match span {
-            Some(span) if span.source.kind != SourceKind::Default => {
-                let label = if code == code::HOST {
-                    label(span, &error.message)
-                } else {
-                    ""
-                };
-                Diagnostic::at(code, span, error.message.clone()).label(label)
-            }
-            Some(_) | None => Diagnostic::bare(code, error.message.clone()),
-        };
-        match &error.help {
-            Some(help) => diagnostic.help(help.clone()),
-            None => diagnostic,
-        }
-    }
-}
-
-/// The words under a host that is none.
-fn label(span: &Span, message: &str) -> &'static str {
-    if !message.contains("URLs") {
-        return "not a host pattern";
-    }
-    let line = span
-        .source
-        .text
-        .lines()
-        .nth(span.start.line.saturating_sub(1))
-        .unwrap_or("");
-    match line.split_once("://") {
-        Some((_, rest)) if rest.contains('/') => "drop the scheme and the path",
-        Some(_) => "drop the scheme",
-        None => "drop the path",
-    }
-}
-
 fn agent_source(field: &Field, places: &mut Places) -> Option<AgentSource> {
     let path = format!("agents.{}", field.name);
     let agent = &field.setting;
@@ -393,6 +320,7 @@ fn egress_source(path: &str, field: &Field, places: &mut Places) -> Option<Egres
                     origin,
                 });
             }
+            "expected_credentials" => source.homes = content::homes(&path, setting, places),
             "methods" => source.methods = methods(&path, setting, places),
             _ => {}
         }

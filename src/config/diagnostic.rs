@@ -34,6 +34,8 @@ pub(crate) struct Diagnostic {
     /// The words under the underlined text.
     pub(crate) label: String,
     pub(crate) help: Option<String>,
+    /// The text at the place may be a secret: only its place is shown.
+    pub(crate) is_quiet: bool,
 }
 
 macro_rules! codes {
@@ -58,15 +60,20 @@ pub(crate) mod code {
         DUPLICATE = "E007", "The same thing is written twice.";
         UNREADABLE = "E008", "The file cannot be read.";
         WRONG_TYPE = "E010", "The value is of another type than the setting takes.";
+        MISSING = "E011", "A part of an entry is missing.";
         HOST = "E012", "This is no host pattern.";
         MALFORMED = "E013", "The text does not have the form that the setting takes.";
         AGENT_NAME = "E014", "This is no name that an agent can have.";
         UNKNOWN_WORD = "E020", "The setting takes one of a few words, and this is none of them.";
         UNKNOWN_AGENT = "E022", "A setting names an agent that is not configured.";
+        UNKNOWN_RULE = "E023", "A setting names a rule that does not exist.";
         POLICY = "E030", "The policy cannot be compiled.";
         RANGE = "E031", "The number, size or duration is out of range.";
         CONFLICT = "E040", "Two settings contradict each other.";
         OPEN_PROXY = "E041", "The proxy would be open to the network without any list of hosts.";
+        ENDED = "E042", "An entry has ended: its `until` is in the past.";
+        OWN_RULE = "E050", "A rule of your own has a mistake, or cannot be read.";
+        KNOWN_SECRET = "E051", "A secret that is to be known cannot be read.";
         UNAVAILABLE = "E090", "The setting belongs to a later version.";
         UNKNOWN_VARIABLE = "W100", "An `OKTSEC_` variable that is no setting.";
         OPEN_AGENT = "W101", "An agent without an allowlist: every host that is not blocked is reachable.";
@@ -76,6 +83,9 @@ pub(crate) mod code {
         OPEN = "W105", "No list of hosts at all.";
         OVERRULED = "W106", "An entry without effect, because another one wins.";
         NO_EFFECT = "W107", "A setting without effect, because of another setting.";
+        ENDLESS = "W108", "All findings of a rule are ignored, without an end.";
+        POOR_SECRET = "W109", "A known secret that is not looked for, or that stands in ordinary text.";
+        HAS_ENDED = "W110", "An entry has ended: its `until` is in the past. `config check` and a reload refuse it.";
     }
 
     /// After these nothing is known of the rest of the file.
@@ -126,6 +136,7 @@ impl Diagnostic {
             span: None,
             label: String::new(),
             help: None,
+            is_quiet: false,
         }
     }
 
@@ -140,6 +151,13 @@ impl Diagnostic {
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Without the text at the place, which may be a secret.
+    #[must_use]
+    pub(crate) fn quiet(mut self) -> Self {
+        self.is_quiet = true;
         self
     }
 
@@ -158,6 +176,25 @@ impl Diagnostic {
             (!d.is_error(), place.is_none(), place, d.code.id)
         };
         key(self).cmp(&key(other))
+    }
+}
+
+/// Lets no other diagnostic show a line that a quiet one is about: neighbours show it too.
+pub(super) fn hush(diagnostics: &mut [Diagnostic]) {
+    let line = |diagnostic: &Diagnostic| {
+        let span = diagnostic.span.as_ref()?;
+        Some((span.source.name.to_string(), span.start.line))
+    };
+    let quiet: Vec<(String, usize)> = (diagnostics.iter())
+        .filter(|diagnostic| diagnostic.is_quiet)
+        .filter_map(line)
+        .collect();
+    for diagnostic in diagnostics {
+        let shows = |(source, hidden): &(String, usize)| {
+            line(diagnostic)
+                .is_some_and(|(name, line)| name == *source && line.abs_diff(*hidden) <= 1)
+        };
+        diagnostic.is_quiet |= quiet.iter().any(shows);
     }
 }
 

@@ -127,7 +127,8 @@ fn node(kind: &Kind, value: &str, source: &Arc<Source>) -> Option<Node> {
         | Kind::Integer { .. }
         | Kind::Size { .. }
         | Kind::Text(_)
-        | Kind::Word(_) => Some(Node::scalar(value.trim().to_owned(), true, span)),
+        | Kind::Word(_)
+        | Kind::WordOr(..) => Some(Node::scalar(value.trim().to_owned(), true, span)),
     }
 }
 

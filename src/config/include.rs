@@ -164,7 +164,8 @@ impl Reader<'_> {
     }
 }
 
-fn load(path: &Path) -> Result<Arc<Source>, String> {
+/// A file's text, if it is one and not too large.
+pub(super) fn load(path: &Path) -> Result<Arc<Source>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if metadata.is_dir() {

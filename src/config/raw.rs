@@ -17,6 +17,8 @@ use super::value::{Field, Setting, Value, show_duration};
 pub(crate) struct RawConfig {
     root: Setting,
     path: PathBuf,
+    /// The digests of other files that make it: rules.
+    parts: Vec<String>,
 }
 
 // === impl RawConfig ===
@@ -26,7 +28,13 @@ impl RawConfig {
         Self {
             root,
             path: path.to_owned(),
+            parts: Vec::new(),
         }
+    }
+
+    /// Takes digests of what else makes the configuration: rule files.
+    pub(super) fn add_parts(&mut self, digests: Vec<String>) {
+        self.parts = digests;
     }
 
     /// Everything.
@@ -90,7 +98,7 @@ impl RawConfig {
         Some(base.join(setting.text()?))
     }
 
-    /// `sha256:…` over every effective value, in an order of its own: comments, spelling and the
+    /// `sha256:…` over every effective value and the rule files, in an order of its own: comments, spelling and the
     /// division into files do not change it.
     pub(super) fn digest(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
@@ -99,6 +107,7 @@ impl RawConfig {
         });
         // What was merged from where is no part of what holds.
         lines.retain(|line| !line.starts_with("include="));
+        lines.extend(self.parts.iter().map(|part| format!("rules={part}\n")));
         lines.sort();
         let digest = Sha256::digest(lines.concat().as_bytes());
         let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -156,6 +156,7 @@ fn kind_text(kind: &Kind) -> String {
             [only] => format!("\"{only}\""),
             words => words.join(" or "),
         },
+        Kind::WordOr(words, other) => format!("{} or {}", words.join(" or "), item_text(other)),
     }
 }
 
@@ -192,8 +193,11 @@ pub(super) const fn text_name(form: Text) -> &'static str {
         Text::Network => "network (CIDR)",
         Text::NetworkOrHost => "network (CIDR) or host",
         Text::Path => "path",
+        Text::RuleId => "rule id",
         Text::ResolveName => "host, host:port or *:port",
         Text::Secret => "secret text",
+        Text::SecretName => "name",
+        Text::SecretPlace => "`env:VAR`, `file:PATH` or `dotenv:PATH`",
         Text::SocketAddress => "IP[:port]",
         Text::Url => "URL",
     }

@@ -22,8 +22,10 @@ pub(crate) fn frame(diagnostic: &Diagnostic) -> String {
         paint(tone, &head),
         printable(&diagnostic.message)
     )];
-    if let Some(span) = &diagnostic.span {
-        source_lines(span, &diagnostic.label, &mut lines);
+    match &diagnostic.span {
+        Some(span) if diagnostic.is_quiet => lines.push(format!("   ─[{}]", span.place())),
+        Some(span) => source_lines(span, &diagnostic.label, &mut lines),
+        None => {}
     }
     if let Some(help) = &diagnostic.help {
         lines.push(format!("  help: {}", printable(help)));

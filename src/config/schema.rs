@@ -5,6 +5,7 @@
 //! are YAML, so that they are read by the same code as a file.
 
 mod agents;
+mod dlp;
 mod document;
 mod forward_proxy;
 mod operate;
@@ -65,6 +66,8 @@ pub(crate) enum Kind {
     Text(Text),
     /// One of these.
     Word(&'static [&'static str]),
+    /// One of these, or something else.
+    WordOr(&'static [&'static str], &'static Self),
 }
 
 /// What a text must look like.
@@ -92,12 +95,18 @@ pub(crate) enum Text {
     NetworkOrHost,
     /// A path, relative to the file that holds it.
     Path,
+    /// The id of a detection rule.
+    RuleId,
     /// What a resolve override names: `host`, `host:port` or `*:port`.
     ResolveName,
     /// What a resolve override answers: an IP address, or with a port.
     SocketAddress,
     /// Never shown.
     Secret,
+    /// The name of a secret of the operator's own, which findings show.
+    SecretName,
+    /// Where a secret is: `env:VAR`, `file:PATH` or `dotenv:PATH`.
+    SecretPlace,
     /// An http or https URL.
     Url,
 }
@@ -115,6 +124,11 @@ const TEXTS: Kind = Kind::List(&TEXT);
 const HOSTS: Kind = Kind::List(&Kind::Text(Text::HostPattern));
 const CATEGORIES: Kind = Kind::List(&Kind::Text(Text::Category));
 const SECRET: Kind = Kind::Text(Text::Secret);
+const RULE_ID: Kind = Kind::Text(Text::RuleId);
+const HOMES: Kind = Kind::Map {
+    keys: Text::RuleId,
+    values: &HOSTS,
+};
 const SECOND_MS: u64 = 1000;
 const DAY_MS: u64 = 24 * 60 * 60 * SECOND_MS;
 const MIB: u64 = 1 << 20;

@@ -22,9 +22,15 @@ fn said(path: &Path) -> String {
         ("RATE", "250"),
         ("HOST", "api.example.com"),
         ("SECRET", "hunter2 not a host"),
+        ("OTHER", "hunter2 something else"),
+        ("EMPTY", ""),
     ]);
-    let (verdict, diagnostics) = match load(path, &env, &[]) {
-        Ok(loaded) => ("ok", loaded.warnings),
+    let checked = load_strictly(path, &env, &[]).and_then(|mut loaded| {
+        loaded.read_secrets(&env)?;
+        Ok(loaded.warnings)
+    });
+    let (verdict, diagnostics) = match checked {
+        Ok(warnings) => ("ok", warnings),
         Err(errors) => ("refused", errors.diagnostics),
     };
     let mut out = format!("{verdict}: {}\n", count(&diagnostics));
@@ -213,11 +219,19 @@ fn paths_are_relative_to_the_file_and_data_has_a_home() {
 fn what_is_shown_reads_back_as_the_same() {
     for file in ["seed.yaml", "everything.yaml"] {
         let loaded = load(&Path::new(DATA).join(file), &[], &[]).unwrap();
+        let beside = |text: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let rules = fs::canonicalize(DATA).unwrap().join("rules");
+            std::os::unix::fs::symlink(rules, directory.path().join("rules")).unwrap();
+            let path = directory.path().join("oktsec.yaml");
+            fs::write(&path, text).unwrap();
+            load(&path, &[], &[])
+        };
         let shown = show::yaml(&loaded.effective, false);
-        let again = load_text(&shown, &[], &[]).unwrap_or_else(|e| panic!("{shown}\n{e:?}"));
+        let again = beside(&shown).unwrap_or_else(|e| panic!("{shown}\n{e:?}"));
         assert_eq!(again.digest, loaded.digest, "{file}: {shown}");
         let origins = show::yaml(&loaded.effective, true);
-        let again = load_text(&origins, &[], &[]).unwrap_or_else(|e| panic!("{origins}\n{e:?}"));
+        let again = beside(&origins).unwrap_or_else(|e| panic!("{origins}\n{e:?}"));
         assert_eq!(again.digest, loaded.digest, "{file}: {origins}");
     }
     let seed = load(Path::new("testdata/config/seed.yaml"), &[], &[]).unwrap();
@@ -233,6 +247,91 @@ fn what_is_shown_reads_back_as_the_same() {
     let object = show::object(&seed.effective);
     let limit = &object["settings"]["agents.researcher.egress.rate_limit"];
     assert_eq!(limit["value"], 200);
+}
+
+#[test]
+fn rule_files_are_part_of_the_digest_and_found_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.d");
+    fs::create_dir_all(rules.join("deeper")).unwrap();
+    fs::create_dir_all(rules.join(".hidden")).unwrap();
+    let rule = fs::read_to_string("testdata/config/rules/project.yaml").unwrap();
+    fs::write(rules.join("deeper/one.yaml"), &rule).unwrap();
+    fs::write(rules.join(".hidden/two.yaml"), "not looked at").unwrap();
+    fs::write(rules.join("notes.md"), "not looked at").unwrap();
+    std::os::unix::fs::symlink(rules.join("deeper"), rules.join("link")).unwrap();
+    std::os::unix::fs::symlink(&rules, rules.join("deeper/circle")).unwrap();
+    std::os::unix::fs::symlink(rules.join("deeper/one.yaml"), rules.join("two.yml")).unwrap();
+    let path = directory.path().join("oktsec.yaml");
+    fs::write(&path, "dlp: {custom_rules_dir: rules.d}\n").unwrap();
+    let loaded = load(&path, &[], &[]).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_eq!(loaded.rules.len(), 1);
+    let changed = rule.replace("severity: high", "severity: low");
+    fs::write(rules.join("deeper/one.yaml"), changed).unwrap();
+    let again = load(&path, &[], &[]).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_ne!(loaded.digest, again.digest);
+}
+
+#[test]
+fn a_rule_never_takes_the_place_of_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let rule = fs::read_to_string("testdata/config/rules/project.yaml").unwrap();
+    let path = directory.path().join("oktsec.yaml");
+    let taken = rule.replace("project-halibut\n", "aws-access-key-id\n");
+    fs::create_dir(directory.path().join("r")).unwrap();
+    fs::write(directory.path().join("r/a.yaml"), taken).unwrap();
+    fs::write(directory.path().join("r/b.yaml"), &rule).unwrap();
+    fs::write(directory.path().join("r/c.yaml"), &rule).unwrap();
+    fs::write(&path, "dlp: {custom_rules_dir: r}\n").unwrap();
+    let errors = load(&path, &[], &[]).err().unwrap();
+    let told: Vec<(&str, String)> = (errors.diagnostics.iter())
+        .map(|d| (d.code.id, format!("{} {:?}", d.message, d.span)))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let by = |told: &(&str, String), words: &str, place: &str| {
+        told.0 == "E050" && told.1.contains(words) && told.1.contains(place)
+    };
+    assert!(
+        by(&told[0], "the id is taken by", "r/a.yaml:1:"),
+        "{told:?}"
+    );
+    assert!(by(&told[1], "r/b.yaml:1", "r/c.yaml:1:"), "{told:?}");
+}
+
+#[test]
+fn what_has_ended_stops_no_start() {
+    let text = "dlp: {ignore: [{rule: iban, until: 2020-01-01, reason: r}]}\n";
+    let loaded = load_text(text, &[], &[]);
+    assert_eq!(
+        codes(loaded).iter().filter(|code| **code == "W110").count(),
+        1
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("oktsec.yaml");
+    fs::write(&path, text).unwrap();
+    assert_eq!(codes(load_strictly(&path, &[], &[]))[0], "E042");
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let env = [
+        ("TOKEN", "hunter2 is no secret"),
+        ("OKTSEC_MODE", "enforce"),
+    ];
+    let text = "dlp: {known_secrets: {a: env:TOKEN, b: \"env:${NAME:-TOKEN}\"}}\n";
+    let mut loaded = load_text(text, &env, &[]).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let secrets = loaded.read_secrets(&variables(&env));
+    assert_eq!(secrets.map(|secrets| secrets.len()).ok(), Some(2));
+    let shown = format!(
+        "{}{}{:?}",
+        show::yaml(&loaded.effective, true),
+        show::object(&loaded.effective),
+        loaded.effective
+    );
+    assert!(
+        shown.contains("env:TOKEN") && !shown.contains("hunter2"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl Walk<'_> {
             let names = || keys.iter().map(|key| key.name);
             let explain = match path {
                 "" => "oktsec config schema".to_owned(),
-                path => format!("oktsec config explain {path}"),
+                path => explain(path),
             };
             let help = match nearest(&entry.key, names()) {
                 Some(name) => format!("did you mean `{name}`?   ({explain})"),
@@ -210,10 +210,6 @@ impl Walk<'_> {
             return self.section(keys, None, &span, path);
         }
         let node = yaml::parse(&source).unwrap_or_else(|_| Node::empty_map(span.clone()));
-        if let (Kind::Map { .. }, NodeKind::Scalar(scalar)) = (&key.kind, &node.kind) {
-            // A map that also takes a word, as `expected_credentials: builtin` does.
-            return Setting::new(Value::Text(scalar.text.clone()), span);
-        }
         self.value(&key.kind, &node, path)
             .unwrap_or_else(|| Setting::new(Value::Null, span))
     }
@@ -238,6 +234,10 @@ impl Walk<'_> {
             }
             Kind::Text(form) => self.text(*form, node, path),
             Kind::Word(words) => self.word(words, node, path),
+            Kind::WordOr(words, other) => match &node.kind {
+                NodeKind::Scalar(_) => self.word(words, node, path),
+                NodeKind::List(_) | NodeKind::Map(_) => self.value(other, node, path),
+            },
         }
     }
 

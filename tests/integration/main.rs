@@ -5,6 +5,7 @@ mod addresses;
 mod clients;
 mod content;
 mod crash;
+mod expected;
 mod hosts;
 mod identity;
 mod limits;

@@ -337,6 +337,9 @@ pub struct FindingRecord {
     pub severity: Text,
     /// The first byte and the byte after the last.
     pub span: [u64; 2],
+    /// What the policy made of it; nothing in records that are older than the word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub treatment: Option<Text>,
 }
 
 /// How long deciding took, in microseconds.
@@ -437,9 +440,30 @@ impl From<&Finding> for FindingRecord {
             rule: (&finding.rule).into(),
             severity: finding.severity.into(),
             span: [finding.span.start as u64, finding.span.end as u64],
+            treatment: Some(finding.treatment.into()),
         }
     }
 }
 
 /// Room for a usual event, so that encoding allocates once.
 const ENCODED_BYTES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn findings_of_older_records_have_no_treatment() {
+        let finding = sample::blocked(1).findings.remove(0);
+        let text = serde_json::to_string(&finding).unwrap();
+        assert!(
+            text.ends_with(r#""span":[17,37],"treatment":"block"}"#),
+            "{text}"
+        );
+        let older = text.replace(r#","treatment":"block""#, "");
+        let read: FindingRecord = serde_json::from_str(&older).unwrap();
+        assert_eq!(read.treatment, None);
+        assert_eq!(serde_json::to_string(&read).unwrap(), older);
+    }
+}

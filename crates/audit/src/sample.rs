@@ -89,6 +89,7 @@ pub(crate) fn blocked(n: u64) -> Decided {
             rule: "aws-access-key-id".into(),
             severity: "critical".into(),
             span: [17, 37],
+            treatment: Some("block".into()),
         }],
         http_status: Some(403),
         last: true,

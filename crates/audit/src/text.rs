@@ -6,7 +6,7 @@ use std::fmt;
 
 use oktsec_model::{
     Action, AgentName, Category, Confidence, Fingerprint, HttpVersion, IdentitySource, List,
-    Reason, RuleId, Scheme, Severity, Status,
+    Reason, RuleId, Scheme, Severity, Status, Treatment,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -75,6 +75,7 @@ from_words!(
     Scheme => as_str,
     Severity => as_str,
     Status => as_str,
+    Treatment => as_str,
 );
 
 impl From<&AgentName> for Text {

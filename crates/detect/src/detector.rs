@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use http::{HeaderMap, header};
-use oktsec_model::{Finding, Host, RequestHead, safe_name};
+use oktsec_model::{Finding, Host, RequestHead, RuleId, safe_name};
 
 use crate::bytes::slice;
 use crate::coding::{self, Coding};
@@ -126,6 +126,12 @@ impl KnownSecret {
                 value: value.to_vec(),
             })
     }
+
+    /// The id of the rule that speaks for the secret of that name.
+    #[must_use]
+    pub fn rule_id(name: &str) -> RuleId {
+        Rule::for_secret(name, 0).id
+    }
 }
 
 // === impl Detector ===
@@ -142,6 +148,14 @@ impl Detector {
             rules: Vec::new(),
             secrets: Vec::new(),
         })
+    }
+
+    /// The embedded rules and the operator's own, for questions that need no detector.
+    ///
+    /// # Errors
+    /// All mistakes in the rules, each with its place.
+    pub fn load_rules(own: &[RuleFile]) -> Result<Vec<Rule>, Vec<RuleError>> {
+        loader::load(&builtin::FILES, own)
     }
 
     /// A detector with the embedded rules and the operator's own.

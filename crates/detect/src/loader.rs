@@ -187,7 +187,7 @@ impl Fields<'_, '_, '_> {
             self.complain(key, "is not a field of a rule");
         }
         let title = self.sentence("title");
-        let category = self.word("category", category::canonical);
+        let category = self.category();
         let severity = self.word("severity", Severity::parse);
         let confidence = self.word("confidence", Confidence::parse);
         let matcher = self.matcher();
@@ -305,6 +305,15 @@ impl Fields<'_, '_, '_> {
             self.complain(name, "has a value that is not known");
         }
         parsed
+    }
+
+    /// A built-in category; in the operator's own files, any word that has the form of one.
+    fn category(&mut self) -> Option<String> {
+        let may_name = !self.report.is_builtin;
+        self.word("category", |word| match category::canonical(word) {
+            Some(known) => Some(known.to_owned()),
+            None => (may_name && category::is_name(word)).then(|| word.to_owned()),
+        })
     }
 
     fn number(&mut self, name: &str) -> f32 {

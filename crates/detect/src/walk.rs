@@ -217,12 +217,15 @@ impl<'d> Walk<'d> {
             root = parent;
         }
         let (location, span) = self.origin.locate(root.bytes, span, views);
+        let home = home::of(rule, self.host, &location);
+        let rules = &self.detector.rules;
+        let home = home::of_value(rules, home, self.host, &location, &secret);
         self.findings.push(Finding {
             rule: rule.id.clone(),
             category: rule.category.clone(),
             severity: rule.severity,
             confidence,
-            home: home::of(rule, self.host, &location),
+            home,
             location,
             span,
             redacted: mask_of(rule).apply(&secret).into(),

@@ -136,7 +136,7 @@ impl Inspection {
 
     fn decide(&self, scan: &Scan) -> Decision {
         self.snapshot.policies.decide(
-            &self.head.principal,
+            &self.head,
             self.admitted.clone(),
             scan.findings.clone(),
             scan.uninspectable.is_some(),

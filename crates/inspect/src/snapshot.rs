@@ -60,6 +60,7 @@ impl Snapshot {
     pub fn with_head_findings(&self, head: &RequestHead, mut decision: Decision) -> Decision {
         if self.policies.scan_requests(&head.principal) {
             decision.findings = self.detector.scan_head(head).findings;
+            self.policies.treat(head, &mut decision.findings);
         }
         decision
     }

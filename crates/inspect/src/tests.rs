@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use oktsec_detect::{Detector, FingerprintKey, Limits};
 use oktsec_model::{
     Action, AgentName, Caller, Decision, ExchangeId, HttpVersion, IdentitySource, Origin,
-    Principal, Reason, RequestHead, Target, Timestamp,
+    Principal, Reason, RequestHead, Target, Timestamp, Treatment,
 };
 use oktsec_policy::{AgentSource, EgressSource, Entry, HostPatterns, Set, Source, compile};
 
@@ -28,6 +29,7 @@ fn snapshot(scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
     };
     let mut egress = EgressSource::empty(origin("egress"));
     egress.allowed_domains = list("api.example.com");
+    egress.allowed_domains.extend(list("api.openai.com"));
     egress.blocked_categories = list("credentials");
     egress.scan_requests = Some(Set {
         value: scan_requests,
@@ -63,6 +65,10 @@ fn snapshot(scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
 }
 
 fn head(url: &str) -> Arc<RequestHead> {
+    head_with(url, HeaderMap::new())
+}
+
+fn head_with(url: &str, headers: HeaderMap) -> Arc<RequestHead> {
     let (target, path) = Target::parse_absolute_form(url).unwrap();
     Arc::new(RequestHead {
         id: ExchangeId::new(Timestamp::default(), 0),
@@ -76,7 +82,7 @@ fn head(url: &str) -> Arc<RequestHead> {
         target,
         method: Method::POST,
         path_and_query: path.to_owned(),
-        headers: HeaderMap::new(),
+        headers,
         version: HttpVersion::Http11,
     })
 }
@@ -145,6 +151,38 @@ fn a_head_can_decide_alone() {
         1,
         "the record names what would have left"
     );
+}
+
+#[test]
+fn a_key_passes_on_its_way_home_and_nowhere_else() {
+    const KEY: &str = concat!("sk-proj-", "q3EGrVT5yLNz2WxCd8Kf0Hs6Jb4Mn1Pa7Rt9Uv");
+    let snapshot = snapshot(true, 4096);
+    let treatments = |decision: &Decision| -> Vec<Treatment> {
+        let findings = decision.findings.iter();
+        findings.map(|finding| finding.treatment).collect()
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, format!("Bearer {KEY}").parse().unwrap());
+    let home = head_with("https://api.openai.com/v1/models", headers.clone());
+    let passed = decide(&snapshot, &home, &[b"{}"]);
+    assert_eq!(
+        (passed.action, passed.reason),
+        (Action::Allow, Reason::Allowed)
+    );
+    let treated = treatments(&passed);
+    assert!(!treated.is_empty(), "what was seen is in the record");
+    assert!(
+        treated.iter().all(|t| *t == Treatment::Expect),
+        "{treated:?}"
+    );
+
+    let elsewhere = head_with("https://api.example.com/", headers);
+    let blocked = decide(&snapshot, &elsewhere, &[]);
+    assert_eq!(blocked.reason, Reason::BlockedContent);
+    let both = decide(&snapshot, &home, &[b"my key is ", KEY.as_bytes()]);
+    assert_eq!(both.reason, Reason::BlockedContent);
+    let treated = treatments(&both);
+    assert!(treated.contains(&Treatment::Block) && treated.contains(&Treatment::Expect));
 }
 
 #[test]

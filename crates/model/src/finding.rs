@@ -33,6 +33,17 @@ pub mod category {
             _ => None,
         }
     }
+
+    /// Whether a word has the form of a category: lower-case letters, digits and hyphens, a letter
+    /// first.
+    #[must_use]
+    pub fn is_name(word: &str) -> bool {
+        const BYTES_MAX: usize = 40;
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.len() <= BYTES_MAX
+            && word.bytes().all(fits)
+    }
 }
 
 /// How bad it would be if the data left.
@@ -93,7 +104,9 @@ pub struct Fingerprint(pub [u8; 16]);
 /// Whether a finding lies where such a value belongs, as far as its rule knows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Home {
-    /// Not in a place where it belongs, whatever the host.
+    /// Not in a place where it belongs; its rule knows who issues such values.
+    Astray,
+    /// Not in a place where it belongs, whatever the host, or nobody knows of one.
     #[default]
     Elsewhere,
     /// In its place, towards a host that issues or verifies it.
@@ -109,6 +122,9 @@ pub enum Home {
 pub enum Treatment {
     /// The request is refused because of it, or would be.
     Block,
+    /// An operator said that its rule is not to speak: what it saw is masked wherever the request is
+    /// written down, and it is not recorded.
+    Drop,
     /// A credential on its way to its own host, in its own place.
     Expect,
     /// It is recorded, and the request counted as flagged.
@@ -244,6 +260,7 @@ impl Treatment {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Block => "block",
+            Self::Drop => "drop",
             Self::Expect => "expected",
             Self::Flag => "flag",
             Self::Ignore => "ignored",
@@ -270,10 +287,43 @@ impl fmt::Display for Location {
 
 // === impl Fingerprint ===
 
+impl Fingerprint {
+    const PREFIX: &str = "hmac:";
+
+    /// Reads what [`fmt::Display`] writes: `hmac:` and 32 hexadecimal digits, in either case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let value = (is_hex && digits.len() == 32).then(|| u128::from_str_radix(digits, 16))?;
+        value.ok().map(|value| Self(value.to_be_bytes()))
+    }
+}
+
 impl fmt::Display for Fingerprint {
     /// `hmac:` and 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("hmac:")?;
+        f.write_str(Self::PREFIX)?;
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_read_what_they_print() {
+        let fingerprint = Fingerprint([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 254, 255]);
+        let text = fingerprint.to_string();
+        assert_eq!(text, "hmac:000102030405060708090a0b0c0dfeff");
+        assert_eq!(Fingerprint::parse(&text), Some(fingerprint));
+        for wrong in ["", "hmac:", "hmac:00", "000102030405060708090a0b0c0dfeff"] {
+            assert_eq!(Fingerprint::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(
+            Fingerprint::parse(&format!("hmac:+{}", "0".repeat(31))),
+            None
+        );
     }
 }

@@ -80,6 +80,17 @@ impl Timestamp {
         Some(Self(seconds * 1_000_000 + micros))
     }
 
+    /// Reads an end: a moment as RFC 3339, or a date, which ends when its day does (UTC).
+    #[must_use]
+    pub fn parse_end(text: &str) -> Option<Self> {
+        const DAY_US: i64 = 86_400 * 1_000_000;
+        if text.len() == "2026-03-06".len() {
+            let midnight = Self::parse_rfc3339(&format!("{text}T00:00:00Z"))?;
+            return Some(Self(midnight.0 + DAY_US));
+        }
+        Self::parse_rfc3339(text)
+    }
+
     fn civil(self) -> (String, String) {
         let seconds = self.0.div_euclid(1_000_000);
         let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
@@ -217,6 +228,19 @@ mod tests {
         }
         let shifted = Timestamp::parse_rfc3339("2026-03-06T12:15:23+02:00").unwrap();
         assert_eq!(shifted.to_seconds_string(), "2026-03-06T10:15:23Z");
+    }
+
+    #[test]
+    fn a_date_ends_with_its_day() {
+        let end = |text| Timestamp::parse_end(text).map(Timestamp::to_seconds_string);
+        assert_eq!(end("2026-02-28").as_deref(), Some("2026-03-01T00:00:00Z"));
+        assert_eq!(
+            end("2026-03-06T10:15:23Z").as_deref(),
+            Some("2026-03-06T10:15:23Z")
+        );
+        for text in ["2026-02-30", "2026-3-6", "tomorrow", ""] {
+            assert_eq!(end(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What is wrong is an error and nothing is compiled; what is merely odd is a warning
 //! (`compile/warn.rs`).
 
+mod content;
 mod lists;
 mod warn;
 
@@ -11,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use ipnet::IpNet;
 use oktsec_model::{AgentName, Host, Origin, category};
 
-use crate::evaluate::{AgentPolicy, EgressPolicy, GlobalPolicy, PolicySet, Rate, Rules};
+use crate::evaluate::{AgentPolicy, Content, EgressPolicy, GlobalPolicy, PolicySet, Rate, Rules};
 use crate::guard::{
     Guard, LOCALHOST_NAMES, METADATA_NAMES, Override, OverrideKey, Overrides, SpecialName,
 };
@@ -36,6 +37,8 @@ struct Compiler {
     errors: Vec<PolicyError>,
     warnings: Vec<PolicyError>,
     custom_categories: HashSet<String>,
+    /// The rules that there are, where they are known.
+    rule_ids: Option<HashSet<String>>,
 }
 
 /// The largest window, in seconds: a day.
@@ -55,16 +58,20 @@ pub fn compile(source: Source) -> Result<Compiled, Vec<PolicyError>> {
     let Source {
         global,
         agents,
+        mut content,
         custom_categories,
     } = source;
     let mut compiler = Compiler {
         errors: Vec::new(),
         warnings: Vec::new(),
         custom_categories: custom_categories.into_iter().collect(),
+        rule_ids: content.rule_ids.take().map(HashSet::from_iter),
     };
     let unknown = unknown_agents(&global, !agents.is_empty());
     compiler.check_names(&agents);
-    let global = compiler.global(global);
+    let names: Vec<AgentName> = agents.iter().map(|agent| agent.name.clone()).collect();
+    let content = compiler.content(content, &names);
+    let global = compiler.global(global, content);
     let mut policies = PolicySet {
         global,
         agents: HashMap::new(),
@@ -100,7 +107,7 @@ fn unknown_agents(global: &GlobalSource, any_agent: bool) -> Set<UnknownAgents> 
 // === impl Compiler ===
 
 impl Compiler {
-    fn global(&mut self, source: GlobalSource) -> GlobalPolicy {
+    fn global(&mut self, source: GlobalSource, content: Content) -> GlobalPolicy {
         let guard = self.guard(&source);
         let rules = self.rules(
             source.allowed_domains,
@@ -124,6 +131,7 @@ impl Compiler {
             rate: self.rate(source.rate_limit, Some(&source.rate_window_s)),
             mode: source.mode,
             uninspectable_block: source.uninspectable_block,
+            content,
         }
     }
 
@@ -249,6 +257,7 @@ impl Compiler {
         EgressPolicy {
             rules,
             methods: self.methods(&source.methods),
+            homes: self.homes(&source.homes),
             scan_requests: source.scan_requests,
             rate,
             mode: source.mode,

@@ -3,6 +3,7 @@
 //! Order: identity, suspension, private addresses, port, method, host. Nothing here can fail, and
 //! nothing depends on how long the lists are.
 
+mod content;
 mod view;
 
 use std::collections::{HashMap, HashSet};
@@ -11,9 +12,11 @@ use std::sync::Arc;
 
 use http::Method;
 use oktsec_model::{
-    Action, AgentName, Caller, Decision, Finding, List, Origin, Principal, Quota, Reason, Target,
+    Action, AgentName, Caller, Decision, Finding, List, Origin, Principal, Quota, Reason,
+    RequestHead, Target, Treatment,
 };
 
+pub(crate) use content::{Content, Exception, Homes, Reviewed, RuleSetting};
 use view::{Verdict, View};
 
 use crate::guard::Guard;
@@ -45,6 +48,7 @@ pub(crate) struct GlobalPolicy {
     pub(crate) rate: Rate,
     pub(crate) mode: Set<Mode>,
     pub(crate) uninspectable_block: Set<bool>,
+    pub(crate) content: Content,
 }
 
 /// One agent.
@@ -59,6 +63,7 @@ pub(crate) struct AgentPolicy {
 pub(crate) struct EgressPolicy {
     pub(crate) rules: Rules,
     pub(crate) methods: HostMap<Methods>,
+    pub(crate) homes: Homes,
     pub(crate) scan_requests: Option<Set<bool>>,
     pub(crate) rate: Option<Rate>,
     pub(crate) mode: Option<Set<Mode>>,
@@ -69,6 +74,8 @@ pub(crate) struct EgressPolicy {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     pub(crate) allow: HostMap<Origin>,
+    /// Those of the allowlist that name one host.
+    pub(crate) exact: HostMap<()>,
     pub(crate) block: HostMap<Origin>,
     pub(crate) categories: HashMap<Arc<str>, Origin>,
     /// Where the allowlist was written; `None` when there is none.
@@ -113,23 +120,26 @@ impl PolicySet {
     }
 
     /// The whole decision once everything was scanned. `admitted` is what [`PolicySet::admit`]
-    /// said; `uninspectable` is that a part of the request could not be opened.
+    /// said of the head; `uninspectable` is that a part of the request could not be opened.
     #[must_use]
     pub fn decide(
         &self,
-        principal: &Principal,
+        head: &RequestHead,
         mut admitted: Decision,
-        findings: Vec<Finding>,
+        mut findings: Vec<Finding>,
         uninspectable: bool,
     ) -> Decision {
+        self.treat(head, &mut findings);
         let judged = if admitted.action == Action::Block {
             None
         } else {
-            match self.view(principal) {
+            match self.view(&head.principal) {
                 Ok(view) => view.judge_content(&findings, uninspectable),
                 Err(refusal) => Some(refusal.block()),
             }
         };
+        let flags = |finding: &Finding| finding.treatment == Treatment::Flag;
+        let flagged = findings.iter().any(flags);
         admitted.findings.extend(findings);
         match judged {
             Some(judged) if judged.action == Action::Block || admitted.action == Action::Allow => {
@@ -138,14 +148,26 @@ impl PolicySet {
                     ..judged
                 }
             }
-            // What no category blocks is recorded as seen, under the entry that let it pass.
-            None if admitted.action == Action::Allow && !admitted.findings.is_empty() => Decision {
+            // What nothing blocks is recorded as seen, under the entry that let it pass.
+            None if admitted.action == Action::Allow && flagged => Decision {
                 action: Action::Flag,
                 ..admitted
             },
             // What would have been refused first stays the reason of a flag.
             _ => admitted,
         }
+    }
+
+    /// Says of each finding what is made of it, whatever becomes of the request. For a caller that no
+    /// settings hold for, the global ones say it.
+    pub fn treat(&self, head: &RequestHead, findings: &mut [Finding]) {
+        let global = View {
+            global: &self.global,
+            egress: None,
+        };
+        self.view(&head.principal)
+            .unwrap_or(global)
+            .treat(head, findings);
     }
 
     /// Whether an address that the target's name resolved to may be dialled. All of them are asked

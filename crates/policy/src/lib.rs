@@ -2,8 +2,9 @@
 //!
 //! [`compile()`] turns a [`Source`], which holds everything as it was written, into a [`PolicySet`],
 //! or into every mistake at once. The set then answers and cannot fail: each answer is a
-//! [`oktsec_model::Decision`] with the entry that decided. Nothing here opens a socket, reads a
-//! clock or a file, or logs; rules and bytes are unknown here, only findings are seen.
+//! [`oktsec_model::Decision`] with the entry that decided, and with what was made of each finding.
+//! Nothing here opens a socket, reads a clock or a file, or logs; patterns and bytes are unknown
+//! here, only findings are seen.
 
 #![deny(
     clippy::expect_used,
@@ -29,6 +30,6 @@ pub use effective::{Effective, Line};
 pub use evaluate::PolicySet;
 pub use matcher::HostPatterns;
 pub use source::{
-    AgentSource, EgressSource, Entry, GlobalSource, Mode, PolicyError, ResolveTo, Set, Source,
-    UnknownAgents,
+    AgentSource, ContentSource, EgressSource, Entry, GlobalSource, IgnoreSource, Mode, PolicyError,
+    ResolveTo, RuleAction, RuleSource, Set, Source, UnknownAgents,
 };

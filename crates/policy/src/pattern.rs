@@ -122,6 +122,14 @@ impl Pattern {
         })
     }
 
+    /// Whether it names one host.
+    pub(crate) fn is_exact(&self) -> bool {
+        match &self.subject {
+            Subject::Network(network) => network.prefix_len() == network.max_prefix_len(),
+            Subject::Name { cover, .. } => *cover == Cover::Apex,
+        }
+    }
+
     /// The public suffix that a wildcard stands directly over, if it does.
     fn public_suffix(&self) -> Option<&str> {
         match &self.subject {

@@ -3,10 +3,14 @@
 //! The configuration layer fills a [`Source`]; nothing in it is checked yet. The defaults here are
 //! the documented ones.
 
+mod content;
+
 use std::net::IpAddr;
 
 use oktsec_model::{AgentName, Origin};
 use thiserror::Error;
+
+pub use content::{ContentSource, IgnoreSource, RuleAction, RuleSource};
 
 /// One item of a list.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -104,6 +108,8 @@ pub struct EgressSource {
     pub mode: Option<Set<Mode>>,
     /// Methods by host, for hosts where not every method may be used.
     pub methods: Vec<(Entry, Vec<Entry>)>,
+    /// Rules and the hosts that are home to what they find, besides the global ones.
+    pub homes: Vec<(Entry, Vec<Entry>)>,
     /// Where the block was written.
     pub origin: Origin,
 }
@@ -130,6 +136,8 @@ pub struct Source {
     pub global: GlobalSource,
     /// The agents.
     pub agents: Vec<AgentSource>,
+    /// What is made of findings.
+    pub content: ContentSource,
     /// Categories that rules of the operator's own bring along.
     pub custom_categories: Vec<String>,
 }
@@ -215,6 +223,7 @@ impl EgressSource {
             rate_window_s: None,
             mode: None,
             methods: Vec::new(),
+            homes: Vec::new(),
             origin,
         }
     }

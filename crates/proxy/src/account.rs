@@ -16,8 +16,8 @@ use oktsec_audit::{
 };
 use oktsec_inspect::Snapshot;
 use oktsec_model::{
-    Action, Decision, ExchangeId, HttpVersion, IdentitySource, Principal, Reason, RequestHead,
-    Scheme, Status, Target, Timestamp, safe_name,
+    Action, Decision, ExchangeId, Finding, HttpVersion, IdentitySource, Principal, Reason,
+    RequestHead, Scheme, Status, Target, Timestamp, Treatment, safe_name,
 };
 
 use crate::context::{Context, State};
@@ -264,12 +264,7 @@ impl Arrival {
             agent: self.agent.take(),
             at: self.at,
             enforced: decision.action != Action::Flag,
-            findings: decision
-                .findings
-                .iter()
-                .take(Decided::FINDINGS_MAX)
-                .map(FindingRecord::from)
-                .collect(),
+            findings: recorded(&decision.findings),
             http_status: None,
             id: self.id,
             identity: std::mem::take(&mut self.identity),
@@ -415,6 +410,21 @@ impl Drop for OpenTunnel {
             self.close(Reason::ClientGone, 200, 0, (0, 0));
         }
     }
+}
+
+/// The findings of a row: those that decided first, so that no number of others displaces them.
+fn recorded(findings: &[Finding]) -> Vec<FindingRecord> {
+    let of = |wanted: bool| {
+        findings.iter().filter(move |finding| {
+            finding.treatment != Treatment::Drop
+                && wanted == (finding.treatment == Treatment::Block)
+        })
+    };
+    of(true)
+        .chain(of(false))
+        .take(Decided::FINDINGS_MAX)
+        .map(FindingRecord::from)
+        .collect()
 }
 
 fn unavailable(error: &AuditError) -> Refused {

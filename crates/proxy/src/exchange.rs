@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, Version, request};
 use hyper::body::Incoming;
-use oktsec_model::{Decision, ExchangeId, HttpVersion, Reason, RequestHead, Timestamp};
+use oktsec_model::{
+    Decision, ExchangeId, Finding, HttpVersion, Reason, RequestHead, Timestamp, Treatment,
+};
 
 use crate::account::{Answered, Arrival, Timing};
 use crate::body::ResponseBody;
@@ -243,12 +245,13 @@ fn refusal(refused: &Refused, head: &RequestHead, dialect: Dialect) -> Response<
     let host = head.target.host.to_string();
     let agent = head.principal.agent();
     let list = entry.as_ref().and_then(|entry| entry.list);
-    // Findings are named only where they decided: a refusal by host says nothing of the content.
-    let named = if *reason == Reason::BlockedContent {
-        findings.as_slice()
-    } else {
-        &[]
-    };
+    // Findings are named only where they decided: a refusal by host says nothing of the content, and
+    // what was expected, reviewed or only noted is no reason.
+    let named: Vec<&Finding> = (findings.iter())
+        .filter(|finding| {
+            *reason == Reason::BlockedContent && finding.treatment == Treatment::Block
+        })
+        .collect();
     let worst = named
         .iter()
         .max_by_key(|finding| (finding.severity, finding.confidence));
@@ -265,7 +268,7 @@ fn refusal(refused: &Refused, head: &RequestHead, dialect: Dialect) -> Response<
         agent,
         host: Some(host),
         detail: text,
-        findings: named,
+        findings: &named,
         limit: refused.limit,
     }
     .response(dialect)

@@ -20,7 +20,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) agent: Option<&'a AgentName>,
     pub(crate) host: Option<String>,
     pub(crate) detail: String,
-    pub(crate) findings: &'a [Finding],
+    /// Those that decided.
+    pub(crate) findings: &'a [&'a Finding],
     pub(crate) limit: Option<LimitState>,
 }
 
@@ -332,10 +333,10 @@ impl Refusal<'_> {
 }
 
 /// The different values of a field, in order, few enough for an answer.
-fn distinct<'a>(findings: &'a [Finding], field: impl Fn(&'a Finding) -> &'a str) -> Vec<&'a str> {
+fn distinct<'a>(findings: &[&'a Finding], field: impl Fn(&'a Finding) -> &'a str) -> Vec<&'a str> {
     const SHOWN_MAX: usize = 4;
     let mut seen: Vec<&str> = Vec::new();
-    for value in findings.iter().map(field) {
+    for value in findings.iter().copied().map(field) {
         if seen.len() < SHOWN_MAX && !seen.contains(&value) {
             seen.push(value);
         }

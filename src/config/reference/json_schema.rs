@@ -90,7 +90,9 @@ fn kind(of: &Kind) -> Value {
         }
         Kind::List(item) => json!({"type": "array", "items": kind(item)}),
         Kind::Many(item) => json!({"anyOf": [kind(item), {"type": "array", "items": kind(item)}]}),
-        Kind::Map { keys, values } => map(*keys, values),
+        Kind::Map { values, .. } => {
+            json!({"type": ["object", "null"], "additionalProperties": kind(values)})
+        }
         Kind::Section(keys) => section(keys),
         Kind::Size { min, max } => or_reference(json!({
             "anyOf": [
@@ -100,15 +102,7 @@ fn kind(of: &Kind) -> Value {
         })),
         Kind::Text(form) => text(*form),
         Kind::Word(words) => or_reference(json!({"enum": words})),
-    }
-}
-
-fn map(keys: Text, values: &Kind) -> Value {
-    let object = json!({"type": ["object", "null"], "additionalProperties": kind(values)});
-    match keys {
-        // `expected_credentials` also takes a word.
-        Text::Any => json!({"anyOf": [object, {"enum": ["builtin", "off"]}]}),
-        _ => object,
+        Kind::WordOr(words, other) => json!({"anyOf": [{"enum": words}, kind(other)]}),
     }
 }
 
@@ -119,8 +113,11 @@ fn text(form: Text) -> Value {
                 .into_iter()
                 .chain(["credential-leak"])
                 .collect();
-            json!({"anyOf": [{"enum": words}, {"$ref": "#/$defs/reference"}]})
+            // Rules of the operator's own bring categories along.
+            let own = json!({"type": "string", "pattern": "^[a-z][a-z0-9-]*$"});
+            json!({"anyOf": [{"enum": words}, own, {"$ref": "#/$defs/reference"}]})
         }
+        Text::SecretPlace => json!({"type": "string", "pattern": "^(env|file|dotenv):."}),
         _ => json!({"type": ["string", "number", "boolean", "null"]}),
     }
 }

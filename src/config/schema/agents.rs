@@ -1,7 +1,7 @@
 //! `agents.*`.
 
 use super::forward_proxy::{MODE, RATE_MAX, WINDOW};
-use super::{CATEGORIES, DAY_MS, HOSTS, Key, Kind, SECOND_MS, SECRET, TEXT, TEXTS, Text};
+use super::{CATEGORIES, DAY_MS, HOMES, HOSTS, Key, Kind, SECOND_MS, SECRET, TEXT, TEXTS, Text};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("description", TEXT, "\"\"", "What the agent is for."),
@@ -128,14 +128,12 @@ const EGRESS: &[Key] = &[
     .later(),
     Key::new(
         "expected_credentials",
-        Kind::Map {
-            keys: Text::Any,
-            values: &HOSTS,
-        },
+        HOMES,
         "{}",
-        "Rule ids and the hosts where this agent's credential is at home.",
+        "Rule ids and hosts that are home to what they find in this agent's requests, added to \
+         those of `dlp.expected_credentials`.",
     )
-    .later(),
+    .examples(&["{gitlab-token: [git.corp.example]}"]),
 ];
 
 const BUDGET: &[Key] = &[

@@ -1,9 +1,6 @@
-//! The top level, `tls`, `identity` and `dlp`.
+//! The top level, `tls` and `identity`.
 
-use super::{
-    DAY_MS, HOSTS, Key, Kind, MIB, SECOND_MS, SECRET, TEXT, TEXTS, Text, agents, forward_proxy,
-    operate,
-};
+use super::{DAY_MS, HOSTS, Key, Kind, SECOND_MS, Text, agents, dlp, forward_proxy, operate};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new(
@@ -37,7 +34,11 @@ pub(super) const KEYS: &[Key] = &[
         "The agents by name. Names are 1 to 63 letters, digits, `_` and `-`.",
     )
     .examples(&["{researcher: {egress: {allowed_domains: [api.arxiv.org]}}}"]),
-    Key::section("dlp", DLP, "What is looked for in requests, and how deep."),
+    Key::section(
+        "dlp",
+        dlp::KEYS,
+        "What is looked for in requests, and how deep.",
+    ),
     Key::section(
         "audit",
         operate::AUDIT,
@@ -201,104 +202,4 @@ const LISTENER: &[Key] = &[
         "Whose requests arrive there.",
     )
     .later(),
-];
-
-const DLP: &[Key] = &[
-    Key::new(
-        "rules",
-        Kind::List(&Kind::Section(RULE)),
-        "[]",
-        "What to do when a rule matches, where that differs from the rule's own word.",
-    )
-    .later(),
-    Key::new(
-        "custom_rules_dir",
-        Kind::Text(Text::Path),
-        "null",
-        "A directory of your own rules.",
-    )
-    .later(),
-    Key::new(
-        "expected_credentials",
-        Kind::Map {
-            keys: Text::Any,
-            values: &HOSTS,
-        },
-        "builtin",
-        "Where a credential is at home: `builtin` (an OpenAI key to api.openai.com), `off`, or a \
-         map of rule ids to host patterns.",
-    )
-    .later(),
-    Key::new(
-        "known_secrets",
-        Kind::Map {
-            keys: Text::Any,
-            values: &SECRET,
-        },
-        "{}",
-        "Secrets of your own that are matched exactly, in every encoding; held in memory only.",
-    )
-    .later(),
-    Key::new(
-        "ignore",
-        Kind::List(&Kind::Section(IGNORE)),
-        "[]",
-        "Matches that are known to be harmless.",
-    )
-    .later(),
-    Key::new(
-        "decode_depth",
-        Kind::Integer {
-            min: 1,
-            max: 8,
-            unit: "layers",
-        },
-        "4",
-        "How many layers of encoding are opened: base64, hex, percent, gzip, br, zstd, JSON \
-         strings.",
-    ),
-    Key::new(
-        "decode_budget",
-        Kind::Size {
-            min: MIB,
-            max: 256 * MIB,
-        },
-        "8MiB",
-        "How much decoded data one body may unfold to. More makes it uninspectable; it is never \
-         passed in silence.",
-    ),
-];
-
-const RULE: &[Key] = &[
-    Key::new("id", TEXT, "null", "The rule.").later(),
-    Key::new(
-        "severity",
-        Kind::Word(&["low", "medium", "high", "critical"]),
-        "null",
-        "Its weight.",
-    )
-    .later(),
-    Key::new(
-        "action",
-        Kind::Word(&["block", "flag", "observe", "ignore"]),
-        "null",
-        "What a match does.",
-    )
-    .later(),
-    Key::new("notify", TEXTS, "[]", "The webhooks that are told.").later(),
-];
-
-const IGNORE: &[Key] = &[
-    Key::new("fingerprint", TEXT, "null", "The value that is harmless.").later(),
-    Key::new("rule", TEXT, "null", "The rule that is wrong.").later(),
-    Key::new("agent", Kind::Text(Text::Agent), "null", "For which agent.").later(),
-    Key::new(
-        "host",
-        Kind::Text(Text::HostPattern),
-        "null",
-        "On the way to which host.",
-    )
-    .later(),
-    Key::new("until", TEXT, "null", "Until when, as a date.").later(),
-    Key::new("reason", TEXT, "null", "Why.").later(),
 ];

@@ -86,8 +86,9 @@ pub(super) const KEYS: &[Key] = &[
         "blocked_categories",
         CATEGORIES,
         "[]",
-        "DLP categories that block, for every agent: credentials, pii, exfiltration. Findings of \
-         other categories are recorded.",
+        "DLP categories that block, for every agent: credentials, pii, exfiltration, and those of \
+         your own rules. Findings of other categories are recorded, and the request is counted as \
+         flagged.",
     )
     .examples(&["[credentials, pii]"]),
     Key::new(

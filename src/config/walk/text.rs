@@ -4,9 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use oktsec_model::{AgentName, Host, category};
+use oktsec_model::{AgentName, Host};
 
-use crate::config::diagnostic::{Diagnostic, code, nearest};
+use crate::config::diagnostic::{Diagnostic, code};
 use crate::config::node::Span;
 use crate::config::schema::Text;
 
@@ -25,7 +25,20 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         Text::Agent => agent_name(text, span),
         Text::AgentOrAll if text == "*" => None,
         Text::AgentOrAll => agent_name(text, span),
-        Text::Category => unknown_category(text, span),
+        // Shown nowhere: somebody may have written the secret itself.
+        Text::SecretPlace if !is_secret_place(text) => Some(
+            Diagnostic::at(
+                code::MALFORMED,
+                span,
+                format!("{name} takes the place of a secret, and this is none"),
+            )
+            .quiet()
+            .help("write `env:VARIABLE`, `file:PATH` or `dotenv:PATH`; never the secret itself"),
+        ),
+        Text::SecretName if !is_secret_name(text) => malformed(
+            "names of secrets",
+            "names are shown in the trail: write up to 40 letters, `-` and `_`, with few digits",
+        ),
         Text::HeaderName if !is_token(text) => {
             malformed("the name of a header", "write for example `X-Oktsec-Agent`")
         }
@@ -53,6 +66,7 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
             "write for example `https://proxy.example.com:3128`",
         ),
         Text::Any
+        | Text::Category
         | Text::HeaderName
         | Text::HostPattern
         | Text::ListenAddress
@@ -61,7 +75,10 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         | Text::NetworkOrHost
         | Text::Path
         | Text::ResolveName
+        | Text::RuleId
         | Text::Secret
+        | Text::SecretName
+        | Text::SecretPlace
         | Text::SocketAddress
         | Text::Url => None,
     }
@@ -124,19 +141,16 @@ fn is_resolve_name(text: &str) -> bool {
     parse_resolve_name(text).is_some()
 }
 
-fn unknown_category(text: &str, span: &Span) -> Option<Diagnostic> {
-    if category::canonical(text).is_some() {
-        return None;
-    }
-    let shown = oktsec_model::truncate_chars(text, 60);
-    let words = [category::CREDENTIALS, category::PII, category::EXFILTRATION];
-    let message = format!("unknown category `{}`", shown.escape_debug());
-    let diagnostic = Diagnostic::at(code::UNKNOWN_WORD, span, message)
-        .label(format!("expected {}", words.join(", ")));
-    Some(match nearest(text, words) {
-        Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
-        None => diagnostic,
+/// `env:VAR`, `file:PATH` or `dotenv:PATH`.
+fn is_secret_place(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(kind, place)| {
+        matches!(kind, "env" | "file" | "dotenv") && !place.trim().is_empty()
     })
+}
+
+/// What findings show of a secret must be fit to be shown.
+fn is_secret_name(text: &str) -> bool {
+    oktsec_model::safe_name(text) == text && !text.contains('.')
 }
 
 /// RFC 9110, section 5.6.2.

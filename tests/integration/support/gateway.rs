@@ -45,7 +45,14 @@ impl Gateway {
 
     #[track_caller]
     pub(crate) fn start(config: &Config) -> Self {
+        Self::start_with(config, |_| {})
+    }
+
+    /// With files in its home that the configuration names.
+    #[track_caller]
+    pub(crate) fn start_with(config: &Config, furnish: impl FnOnce(&Home)) -> Self {
         let (home, upstream) = (Home::new(), Upstream::start());
+        furnish(&home);
         for _ in 0..STARTS_MAX {
             let port = free_port();
             home.write_config(&behind(config, &upstream, &home, port));

@@ -22,6 +22,9 @@ impl Compiler {
             ..Rules::default()
         };
         let allowed = self.hosts(allowed, ListKind::Allow, &mut rules.allow);
+        for (pattern, _) in allowed.iter().filter(|(pattern, _)| pattern.is_exact()) {
+            rules.exact.insert(pattern, ());
+        }
         let blocked = self.hosts(blocked, ListKind::Block, &mut rules.block);
         for entry in &categories {
             if let Some(word) = self.category(entry) {

@@ -2,7 +2,7 @@
 
 use http::Method;
 use oktsec_model::{
-    Action, Decision, Finding, List, Origin, PolicyEntry, Reason, Target, category,
+    Action, Decision, Finding, List, Origin, PolicyEntry, Reason, Target, Treatment,
 };
 
 use super::{EgressPolicy, GlobalPolicy, Rules};
@@ -140,7 +140,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What findings in blocked categories, or parts that could not be opened, make of the request.
+    /// What findings that block, or parts that could not be opened, make of the request. The first
+    /// that blocks gives the reason.
     pub(super) fn judge_content(
         &self,
         findings: &[Finding],
@@ -156,29 +157,25 @@ impl<'a> View<'a> {
             list: None,
             origin,
         };
-        if let Some(origin) = findings.iter().find_map(|finding| self.category(finding)) {
+        let blocking = |finding: &&Finding| finding.treatment == Treatment::Block;
+        let first = findings.iter().find(blocking);
+        if let Some(origin) = first.and_then(|finding| self.refusing(finding)) {
             return Some(verdict(Reason::BlockedContent, origin).decision(refusal));
         }
         let setting = &self.global.uninspectable_block;
         uninspectable.then(|| {
-            let refuses = setting.value && self.blocks_any_category();
+            let refuses = setting.value && self.blocks_anything();
             let action = if refuses { refusal } else { Action::Flag };
             verdict(Reason::Uninspectable, &setting.origin).decision(action)
         })
     }
 
-    fn category(&self, finding: &Finding) -> Option<&'a Origin> {
-        let word = finding.category.as_str();
-        let word = category::canonical(word).unwrap_or(word);
-        let own = self.egress.and_then(|egress| egress.rules.category(word));
-        own.or_else(|| self.global.rules.category(word))
-    }
-
-    fn blocks_any_category(&self) -> bool {
+    /// Whether some finding could refuse this caller's requests.
+    fn blocks_anything(&self) -> bool {
         let own = self
             .egress
             .is_some_and(|egress| !egress.rules.categories.is_empty());
-        own || !self.global.rules.categories.is_empty()
+        own || !self.global.rules.categories.is_empty() || self.global.content.blocks_any_rule()
     }
 
     fn mode(&self) -> Mode {

@@ -8,10 +8,15 @@ use oktsec_model::{
     IdentitySource, Location, Place, Principal, RuleId, Severity, Target, Treatment,
 };
 
+use super::content;
 use super::reader::{Case, read};
 use crate::{Line, PolicyError, PolicySet, Source, compile};
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
+    (
+        "content",
+        include_str!("../../../../testdata/policy/content.txt"),
+    ),
     (
         "guard",
         include_str!("../../../../testdata/policy/guard.txt"),
@@ -66,7 +71,11 @@ fn check(case: Case) -> Vec<String> {
     let mut wrong = Vec::new();
     for line in expect {
         let (asked, expected) = line.split_once(" = ").unwrap();
-        let found = ask(&compiled.policies, asked);
+        let mut found = ask(&compiled.policies, asked);
+        if !expected.contains(" | ") {
+            // What is made of each finding is said where it is expected.
+            found.truncate(found.find(" | ").unwrap_or(found.len()));
+        }
         let expected = expand(expected, asked);
         if found != expected {
             wrong.push(format!(
@@ -143,22 +152,28 @@ fn ask(policies: &PolicySet, asked: &str) -> String {
 fn decide(policies: &PolicySet, who: &str, method: &str, url: &str, seen: &[&str]) -> String {
     let who = principal(who);
     let method = Method::from_bytes(method.as_bytes()).unwrap();
-    let admitted = policies.admit(&who, &target(url), &method);
+    let target = target(url);
+    let admitted = policies.admit(&who, &target, &method);
     let uninspectable = seen.contains(&"+?");
-    let categories = seen.iter().filter_map(|word| word.strip_prefix('+'));
-    let findings = categories.filter(|word| *word != "?").map(finding);
+    let words = seen.iter().filter_map(|word| word.strip_prefix('+'));
+    let findings = words.filter(|word| *word != "?").map(content::finding);
     let findings: Vec<Finding> = findings.collect();
-    let decision = policies.decide(&who, admitted, findings.clone(), uninspectable);
+    let head = content::head(who, &target, method, seen);
+    let decision = policies.decide(&head, admitted, findings.clone(), uninspectable);
     assert_eq!(
-        decision.findings, findings,
+        decision.findings.len(),
+        findings.len(),
         "findings are kept whatever is decided"
     );
     let entry = decision
         .entry
         .as_ref()
         .expect("every decision names its entry");
+    let treatments: Vec<&str> = (decision.findings.iter())
+        .map(|finding| finding.treatment.as_str())
+        .collect();
     format!(
-        "{} {} {} {}{}",
+        "{} {} {} {}{} | {}",
         decision.action.as_str(),
         reason(&decision),
         entry.list.map_or("-", |list| list.as_str()),
@@ -168,6 +183,7 @@ fn decide(policies: &PolicySet, who: &str, method: &str, url: &str, seen: &[&str
             ""
         },
         entry.origin.entry,
+        treatments.join(" "),
     )
 }
 
@@ -293,7 +309,7 @@ fn an_agent_is_described_with_the_place_of_each_line() {
 fn only_configured_agents_are_counted_by_name() {
     let policies = compile(Source::default()).unwrap().policies;
     assert_eq!(policies.configured(&principal("made-up")), None);
-    let case = read(FILES[4].1).remove(0);
+    let case = read(FILES[5].1).remove(0);
     let policies = compile(case.source).unwrap().policies;
     let name = |who| policies.configured(&principal(who)).map(AgentName::as_str);
     assert_eq!(

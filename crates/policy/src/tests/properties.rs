@@ -7,6 +7,7 @@ use proptest::prelude::{Just, Strategy, prop_assert, prop_assert_eq, prop_oneof,
 use proptest::sample::select;
 
 use super::cases::{finding, principal, target};
+use super::content::head;
 use super::reader::origin;
 use crate::{AgentSource, EgressSource, Entry, GlobalSource, PolicySet, Source, compile};
 
@@ -92,7 +93,7 @@ fn policies(lists: &Lists) -> PolicySet {
     let source = Source {
         global,
         agents: vec![agent],
-        custom_categories: Vec::new(),
+        ..Source::default()
     };
     compile(source)
         .expect("the lists hold patterns only")
@@ -187,7 +188,8 @@ proptest! {
         let policies = policies(&lists);
         let admitted = policies.admit(&principal("agent"), &target, &Method::GET);
         let findings: Vec<_> = categories.iter().map(|category| finding(category)).collect();
-        let decision = policies.decide(&principal("agent"), admitted.clone(), findings, uninspectable);
+        let head = head(principal("agent"), &target, Method::GET, &[]);
+        let decision = policies.decide(&head, admitted.clone(), findings, uninspectable);
         if admitted.action == Action::Block {
             prop_assert_eq!((decision.action, decision.reason), (Action::Block, admitted.reason));
         }

@@ -82,6 +82,10 @@ fn setting(source: &mut Source, word: &str, line: u32) {
         return;
     }
     let (key, items) = word.split_once(':').unwrap_or((word, ""));
+    if let Some(key) = key.strip_prefix("dlp.") {
+        super::content::setting(&mut source.content, key, items, line);
+        return;
+    }
     match source.agents.last_mut() {
         Some(agent) => agent_setting(agent, key, items, line),
         None if key == "custom_categories" => source.custom_categories = words(items),
@@ -150,6 +154,9 @@ fn agent_setting(agent: &mut AgentSource, key: &str, items: &str, line: u32) {
         "rate_limit" => egress.rate_limit = Some(set(&path, number(items), line)),
         "rate_window" => egress.rate_window_s = Some(set(&path, number(items), line)),
         "mode" => egress.mode = Some(set(&path, mode(items), line)),
+        "homes" => {
+            egress.homes = super::content::homes(&path, items, line);
+        }
         "methods" => egress.methods = list().into_iter().map(methods).collect(),
         other => panic!("no agent setting `{other}`"),
     }
@@ -197,7 +204,7 @@ fn resolve(entry: Entry) -> (Entry, ResolveTo) {
     )
 }
 
-fn entries(path: &str, items: &str, line: u32) -> Vec<Entry> {
+pub(super) fn entries(path: &str, items: &str, line: u32) -> Vec<Entry> {
     let texts = words(items).into_iter().enumerate();
     texts
         .map(|(at, text)| Entry {
@@ -208,7 +215,7 @@ fn entries(path: &str, items: &str, line: u32) -> Vec<Entry> {
 }
 
 /// Words between spaces; quotes hold spaces together.
-fn words(items: &str) -> Vec<String> {
+pub(super) fn words(items: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, piece) in items.split('"').enumerate() {
         if at % 2 == 1 {
