@@ -276,7 +276,11 @@ impl Detector {
             return walk.finish();
         }
         let (rest, marks) = llm::without(body, known);
-        let root = View::root(body);
+        // What is left tells the place of a finding by itself.
+        let root = View {
+            shape: Shape::Text,
+            ..View::root(body)
+        };
         let view = View {
             parent: Some(&root),
             map: Map::Marks(marks),

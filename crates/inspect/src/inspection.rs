@@ -1,9 +1,10 @@
 //! One request, judged: `begin`, `push`, `finish`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use oktsec_detect::Scan;
-use oktsec_model::{Action, Decision, Reason, RequestHead};
+use oktsec_detect::{Passage, Scan};
+use oktsec_model::{Action, Decision, Reason, RequestHead, Treatment};
 
 use crate::snapshot::Snapshot;
 
@@ -106,15 +107,18 @@ impl Inspection {
     /// Ends the body and judges the whole request.
     #[must_use]
     pub fn finish(self) -> Judged {
+        let Snapshot {
+            detector, memory, ..
+        } = &*self.snapshot;
+        let (known, new): (Vec<Passage>, Vec<Passage>) = detector
+            .passages(&self.head, &self.body)
+            .into_iter()
+            .partition(|passage| memory.knows(passage));
         let scan = if self.body.is_empty() {
-            Scan {
-                findings: Vec::new(),
-                uninspectable: None,
-            }
+            Scan::default()
         } else {
-            self.snapshot
-                .detector
-                .scan_body(&self.head.headers, &self.body)
+            let known: Vec<Range<usize>> = known.into_iter().map(|passage| passage.range).collect();
+            detector.scan_request_body(&self.head, &self.body, &known)
         };
         let joined = Scan {
             findings: self
@@ -128,8 +132,12 @@ impl Inspection {
                 .uninspectable
                 .or_else(|| self.head_scan.uninspectable.clone()),
         };
+        let decision = self.decide(&joined);
+        if is_settled(&decision) {
+            memory.add(new);
+        }
         Judged {
-            decision: self.decide(&joined),
+            decision,
             body: self.body,
         }
     }
@@ -142,4 +150,14 @@ impl Inspection {
             scan.uninspectable.is_some(),
         )
     }
+}
+
+/// Whether the same body would pass again whenever it came: it passed, and not because of a review,
+/// which may end.
+fn is_settled(decision: &Decision) -> bool {
+    decision.action != Action::Block
+        && decision
+            .findings
+            .iter()
+            .all(|finding| finding.treatment != Treatment::Ignore)
 }

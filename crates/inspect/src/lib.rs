@@ -14,6 +14,7 @@
 )]
 
 mod inspection;
+mod memory;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,8 @@ use oktsec_detect::Detector;
 use oktsec_model::{Decision, Finding, Host, Principal, Quota, RequestHead, Target};
 use oktsec_policy::{HostPatterns, PolicySet};
 
+use crate::memory::Memory;
+
 /// Which traffic is looked into, and how far.
 pub struct Scope {
     /// Whether TLS is opened for inspection.
@@ -27,12 +29,13 @@ pub struct Snapshot {
     pub(crate) detector: Arc<Detector>,
     pub(crate) policies: PolicySet,
     pub(crate) scope: Scope,
+    pub(crate) memory: Memory,
 }
 
 impl Snapshot {
     /// Joins the parts.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         generation: u64,
         digest: Arc<str>,
         detector: Arc<Detector>,
@@ -45,6 +48,7 @@ impl Snapshot {
             detector,
             policies,
             scope,
+            memory: Memory::new(),
         }
     }
 

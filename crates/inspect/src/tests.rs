@@ -30,6 +30,7 @@ fn snapshot(scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
     let mut egress = EgressSource::empty(origin("egress"));
     egress.allowed_domains = list("api.example.com");
     egress.allowed_domains.extend(list("api.openai.com"));
+    egress.allowed_domains.extend(list("api.openai.com"));
     egress.blocked_categories = list("credentials");
     egress.scan_requests = Some(Set {
         value: scan_requests,
@@ -196,4 +197,44 @@ fn what_cannot_be_held_is_refused_and_what_is_not_scanned_is_not_held() {
     );
     let unscanned = decide(&snapshot(false, 64), &head, &[&body]);
     assert_eq!(unscanned.action, Action::Allow);
+}
+
+#[test]
+fn a_conversation_sent_again_is_looked_at_once_and_never_excuses_a_secret() {
+    let snapshot = snapshot(true, 4096);
+    let head = head("https://api.openai.com/v1/chat/completions");
+    let card = concat!("4111 1111 ", "1111 1111");
+    let body = |last: &str| {
+        format!(
+            "{{\"messages\":[{{\"role\":\"user\",\"content\":\"card {card}\"}},{{\"role\":\"user\",\"content\":\"{last}\"}}]}}"
+        )
+    };
+    let first = decide(&snapshot, &head, &[body("hello").as_bytes()]);
+    assert_eq!(
+        (first.action, first.findings.len()),
+        (Action::Flag, 1),
+        "no category blocks it"
+    );
+    let again = decide(&snapshot, &head, &[body("and on").as_bytes()]);
+    assert_eq!(
+        (again.action, again.findings.len()),
+        (Action::Allow, 0),
+        "nothing is said twice"
+    );
+    for _ in 0..2 {
+        let leak = decide(&snapshot, &head, &[body(KEY).as_bytes()]);
+        assert_eq!(
+            leak.action,
+            Action::Block,
+            "what was refused is looked at each time"
+        );
+        let place = leak
+            .findings
+            .first()
+            .map(|finding| finding.location.to_string());
+        assert_eq!(place.as_deref(), Some("body > json $.messages[1].content"));
+    }
+    let elsewhere = self::head("https://api.example.com/v1/chat/completions");
+    let other = decide(&snapshot, &elsewhere, &[body("hello").as_bytes()]);
+    assert_eq!(other.findings.len(), 1, "another host is another way");
 }

@@ -51,17 +51,6 @@ const HALF_OVERLAP_BYTES: usize = OVERLAP_BYTES / 2;
 /// The detector lists no more of one text, but for the first of each rule.
 const FINDINGS_MAX: usize = 256;
 
-/// Compressed files that are opened nowhere: their first bytes, and what they are.
-const SEALED: [(&[u8], &str); 5] = [
-    (b"BZh", "bzip2 data, which is not undone"),
-    (b"\xfd7zXZ\0", "xz data, which is not undone"),
-    (
-        b"7z\xbc\xaf\x27\x1c",
-        "a 7-Zip archive, which is not undone",
-    ),
-    (b"Rar!\x1a\x07", "a RAR archive, which is not undone"),
-    (b"\x04\x22\x4d\x18", "LZ4 data, which is not undone"),
-];
 /// Compressed files that are undone where they are read whole.
 const COMPRESSED: [&[u8]; 3] = [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"];
 
@@ -92,9 +81,6 @@ impl Windows<'_> {
         (&mut reader)
             .take(size_max as u64 + 1)
             .read_to_end(&mut start)?;
-        if let Some((_, what)) = SEALED.iter().find(|(magic, _)| start.starts_with(magic)) {
-            self.blind(what);
-        }
         if start.len() <= size_max {
             self.report.bytes = start.len() as u64;
             self.scan(&start, true);
