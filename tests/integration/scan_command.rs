@@ -191,7 +191,7 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let talk = text(&output.stderr);
     assert!(
-        talk.contains("uninspectable: clean/c.xz: xz data"),
+        talk.contains("uninspectable: clean/c.xz: a file that cannot be opened (xz)"),
         "{talk}"
     );
     assert!(talk.contains("1 symbolic links not followed"), "{talk}");

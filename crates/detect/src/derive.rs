@@ -16,6 +16,42 @@ use crate::view::{Map, Shape, View};
 /// Views that only matter where people hide things in short texts.
 const SHORT_BYTES_MAX: usize = 64 * 1024;
 
+/// Text within data, put together: what pictures and compressed data would make of escapes and look-
+/// alikes by chance costs more than it is worth. Nothing for a text.
+pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
+    const STRETCH_MIN: usize = 32;
+    const SHARE: usize = 16;
+    let is_control = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
+    let controls = bytes.iter().filter(|byte| is_control(byte)).count();
+    if controls * SHARE <= bytes.len() {
+        return None;
+    }
+    let mut text = Vec::new();
+    let mut marks = Vec::new();
+    let mut position = 0;
+    for stretch in bytes.split(is_control) {
+        if stretch.len() >= STRETCH_MIN {
+            marks.push((text.len(), position));
+            text.extend_from_slice(stretch);
+            text.push(b'\n');
+        }
+        position += stretch.len() + 1;
+    }
+    Some(Child {
+        shape: Shape::Text,
+        bytes: text,
+        map: Map::Marks(marks),
+        label: None,
+        is_cut: false,
+        is_joined: false,
+    })
+}
+
+/// Text of two or four bytes a character, in any data.
+pub(crate) fn wide_text(bytes: &[u8]) -> impl Iterator<Item = Child> + '_ {
+    encodings::wide_text(bytes).map(|text| marked(text.bytes, text.marks, text.label))
+}
+
 /// The texts that a view hides: invisible characters, look-alikes, rarer encodings, pieces.
 pub(crate) fn texts(view: &View<'_>) -> Vec<Child> {
     let bytes = view.bytes;

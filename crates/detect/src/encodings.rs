@@ -34,6 +34,16 @@ pub(crate) fn decoded(bytes: &[u8]) -> Vec<Decoded> {
         escapes::octal,
         escapes::percent_u,
         escapes::utf7,
+    ]
+    .into_iter()
+    .filter_map(|find| find(bytes))
+    .chain(wide_text(bytes))
+    .collect()
+}
+
+/// What text of two or four bytes a character says; looked for in any data.
+pub(crate) fn wide_text(bytes: &[u8]) -> impl Iterator<Item = Decoded> + '_ {
+    [
         wide::utf16_le,
         wide::utf16_be,
         wide::utf32_le,
@@ -41,7 +51,6 @@ pub(crate) fn decoded(bytes: &[u8]) -> Vec<Decoded> {
     ]
     .into_iter()
     .filter_map(|find| find(bytes))
-    .collect()
 }
 
 /// Whether decoded bytes hold a stretch of text as long as the shortest secret, or begin as

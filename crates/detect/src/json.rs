@@ -7,7 +7,8 @@ use std::sync::Arc;
 use oktsec_model::safe_name;
 
 use crate::bytes::{at, slice};
-use crate::decode::{self, Child};
+use crate::decode::Child;
+use crate::escape;
 use crate::view::{Map, Shape};
 
 /// What a JSON text gives.
@@ -59,12 +60,12 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
             }
             text.extend_from_slice(slice(bytes, copied..string.content.start));
             let begin = text.len();
-            decode::unescape_json(bytes, string.content.clone(), &mut text, &mut marks);
+            escape::unescape_json(bytes, string.content.clone(), &mut text, &mut marks);
             copied = string.content.end;
             let unescaped = text.get(begin..).unwrap_or_default();
             if shape_of(unescaped) == Shape::Json && nested.len() < NESTED_MAX {
                 let mut own = (Vec::new(), vec![(0, string.content.start)]);
-                decode::unescape_json(bytes, string.content.clone(), &mut own.0, &mut own.1);
+                escape::unescape_json(bytes, string.content.clone(), &mut own.0, &mut own.1);
                 nested.push(Child {
                     bytes: own.0,
                     map: Map::Marks(own.1),

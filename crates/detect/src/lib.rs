@@ -25,6 +25,7 @@ mod derive;
 mod detector;
 mod encodings;
 mod entropy;
+mod escape;
 mod exfiltration;
 mod fingerprint;
 mod form;

@@ -256,13 +256,28 @@ fn is_code(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     let is_path = |separator: &str| {
         text.contains(separator)
-            && text.split(separator).all(|part| {
-                !part.is_empty()
-                    && !part.starts_with(|c: char| c.is_ascii_digit())
-                    && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !text.starts_with(|c: char| c.is_ascii_digit())
+            && text.split(separator).enumerate().all(|(index, part)| {
+                let is_index =
+                    index > 0 && part.len() <= 2 && part.bytes().all(|b| b.is_ascii_digit());
+                let is_name = !part.starts_with(|c: char| c.is_ascii_digit())
+                    && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                !part.is_empty() && (is_name || is_index)
             })
     };
-    is_path(".") || is_path("::") || is_path("->") || text.ends_with('?') || text.contains('*')
+    let is_constant = || {
+        text.contains('_')
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && !is_random_looking(value)
+    };
+    is_path(".")
+        || is_path("::")
+        || is_path("->")
+        || text.ends_with('?')
+        || text.contains('*')
+        || is_constant()
 }
 
 /// Words joined by separators, such as a name or a path.

@@ -412,3 +412,27 @@ fn parts_are_undone_wherever_they_stand() {
         assert!(refused, "{kind} of {} bytes", body.len());
     }
 }
+
+#[test]
+fn noise_and_prose_hide_nothing_and_can_be_looked_into() {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[4]
+    })
+    .take(1024 * 1024)
+    .collect();
+    let prose = b"The quick brown fox jumps over the lazy dog. ".repeat(20_000);
+    let image = format!("{{\"image\":\"{}\"}}", STANDARD.encode(&noise));
+    for (name, body) in [
+        ("noise", noise),
+        ("prose", prose),
+        ("image", image.into_bytes()),
+    ] {
+        let scan = detector().scan_text(&body);
+        assert_eq!(scan.uninspectable, None, "{name}");
+        assert!(scan.findings.is_empty(), "{name}: {:?}", scan.findings);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Joined, push_piece};
 use crate::bytes::{at, slice};
-use crate::decode::unescape_json;
+use crate::escape::unescape_json;
 
 /// What all strings of a text give together at most.
 const STRINGS_BYTES_MAX: usize = 256 * 1024;

@@ -136,8 +136,8 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     },
     Recogniser {
         kind: Kind::TwNationalId,
-        strong: &["A000000000"],
-        weak: &[],
+        strong: &[],
+        weak: &["A000000000"],
         words: &["taiwan", "national id", "身分證", "身份證", "統一編號"],
         check: taiwanese,
     },

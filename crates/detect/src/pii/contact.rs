@@ -47,6 +47,13 @@ pub(super) struct List {
 }
 
 const DISTINCT_MAX: usize = 64;
+/// Addresses further apart than this, in bytes, are no list.
+const GAP_BYTES_MAX: usize = 240;
+/// So many addresses in one text are a leak wherever they stand.
+const SCATTERED_MIN: usize = 24;
+/// The names of a work's authors are public; more of them than this are a list like any other.
+const CREDITS_MAX: usize = 9;
+const CREDITS_BYTES: usize = 160;
 /// The longest way to write a phone number down.
 const PHONE_BYTES_MAX: usize = 24;
 
@@ -80,6 +87,28 @@ impl List {
     }
 }
 
+impl List {
+    /// A hit, unless these are the few authors that a work names.
+    fn finish_emails(self, bytes: &[u8], speaker: Speaker, hits: &mut Hits) {
+        const CREDITS: [&[u8]; 6] = [
+            b"author",
+            b"maintain",
+            b"contribut",
+            b"copyright",
+            b"(c)",
+            b"signed-off-by",
+        ];
+        let start = self.span.start;
+        let context = slice(bytes, start.saturating_sub(CREDITS_BYTES)..start).to_ascii_lowercase();
+        let credits = CREDITS
+            .iter()
+            .any(|word| memchr::memmem::find(&context, word).is_some());
+        if !credits || self.values.len() > CREDITS_MAX {
+            self.finish(speaker, hits);
+        }
+    }
+}
+
 /// Finds the addresses of a view.
 pub(super) fn email_list(bytes: &[u8], speaker: Speaker, hits: &mut Hits) {
     const LOCAL_BYTES_MAX: usize = 64;
@@ -88,8 +117,9 @@ pub(super) fn email_list(bytes: &[u8], speaker: Speaker, hits: &mut Hits) {
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-');
     let is_domain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
     let mut list = List::default();
+    let mut all = List::default();
     for position in memchr::memchr_iter(b'@', bytes) {
-        if list.values.len() >= DISTINCT_MAX {
+        if all.values.len() >= DISTINCT_MAX {
             break;
         }
         let local = count_back(bytes, position, LOCAL_BYTES_MAX, is_local);
@@ -101,10 +131,19 @@ pub(super) fn email_list(bytes: &[u8], speaker: Speaker, hits: &mut Hits) {
         let is_userinfo =
             matches!(before(bytes, span.start), b':' | b'/') && is_in_url(bytes, span.start);
         if local > 0 && !is_userinfo && is_mail_domain(slice(bytes, position + 1..span.end)) {
-            list.add(slice(bytes, span.clone()).to_ascii_lowercase(), span);
+            if span.start > list.span.end + GAP_BYTES_MAX {
+                std::mem::take(&mut list).finish_emails(bytes, speaker, hits);
+            }
+            let address = slice(bytes, span.clone()).to_ascii_lowercase();
+            all.add(address.clone(), span.clone());
+            list.add(address, span);
         }
     }
-    list.finish(speaker, hits);
+    list.finish_emails(bytes, speaker, hits);
+    // Scattered ones are no list until they are many.
+    if all.values.len() >= SCATTERED_MIN {
+        all.finish(speaker, hits);
+    }
 }
 
 /// `//` shortly before: `https://user@host`, `ssh://git@host`.
