@@ -235,11 +235,18 @@ fn add_keys(rule: usize, keys: &[String], anchors: &mut BTreeMap<Word, Vec<Targe
     }
 }
 
-/// Where a token may begin in a run: at its start and after a separator of the alphabet.
+/// Where a token may begin in a run: at its start and after a separator of the alphabet; within long
+/// runs, which are data, at the start only.
 fn starts_of<'a>(bytes: &'a [u8], run: &Range<usize>) -> impl Iterator<Item = usize> + 'a {
+    const TOKENS_BYTES_MAX: usize = 1024;
     let (start, end) = (run.start, run.end);
-    let after_separators = memchr::memchr3_iter(b'/', b'+', b'-', slice(bytes, run.clone()))
-        .map(move |at| start + at + 1);
+    let inside = if run.len() <= TOKENS_BYTES_MAX {
+        run.clone()
+    } else {
+        0..0
+    };
+    let after_separators =
+        memchr::memchr3_iter(b'/', b'+', b'-', slice(bytes, inside)).map(move |at| start + at + 1);
     std::iter::once(start)
         .chain(after_separators)
         .filter(move |&at| at + RUN_BYTES_MIN <= end)
