@@ -1,21 +1,27 @@
-//! How fast a scan is, printed as MB/s: plain timing, to compare engines with on one machine.
+//! How fast a scan is: plain timing, to compare engines with on one machine, in one run. Beside the
+//! detector the reference: one set of an eighth of the patterns over the same text, nothing decoded.
+//!
+//! `cargo bench -p oktsec-detect --bench scan [-- NAME]`
 #![expect(
     clippy::print_stdout,
     reason = "a benchmark reports on standard output"
 )]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use oktsec_detect::{Detector, FingerprintKey, Limits};
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use regex_automata::{Input, PatternSet};
 
 /// Runs each text for about this long.
-const MILLIS_PER_TEXT: u128 = 500;
+const TIME_PER_TEXT: Duration = Duration::from_millis(500);
 
-/// Repeated anchors: each must stay linear.
-const HOSTILE: [&str; 21] = [
+/// Repeated triggers: each must stay linear.
+const HOSTILE: [&str; 26] = [
     "ghp_",
     "password=",
     "-----BEGIN ",
@@ -37,6 +43,11 @@ const HOSTILE: [&str; 21] = [
     "00 ",
     "a@b.co ",
     "\0a",
+    "A",
+    "abandon ",
+    "xai-xai-",
+    "CCIPAT_",
+    "1-1-1-",
 ];
 
 fn main() {
@@ -45,32 +56,61 @@ fn main() {
         println!("the rules have mistakes");
         return;
     };
+    let start_up = begun.elapsed();
     println!(
-        "start-up            {:>8.1} ms",
-        begun.elapsed().as_secs_f64() * 1000.0
+        "{} rules, start-up {:.1} ms, {:.1} MB resident",
+        detector.rules().count(),
+        start_up.as_secs_f64() * 1000.0,
+        resident_mb()
     );
-    let source = include_str!("../src/scanner.rs").repeat(50);
+    let source = include_str!("../src/json.rs").repeat(10_000_000 / 9_000);
     let chat = chat_json(&source, 100_000);
-    let random: Vec<u8> = (0..750_000_u64)
-        .map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[1])
-        .collect();
-    let base64 = format!("{{\"image\":\"{}\"}}", STANDARD.encode(random));
-    measure("source text", &detector, source.as_bytes());
-    measure("JSON chat", &detector, chat.as_bytes());
-    measure("base64", &detector, base64.as_bytes());
-    measure(
-        "1 KB request",
-        &detector,
-        chat_json(&source, 800).as_bytes(),
-    );
-    for pattern in HOSTILE {
-        let name = pattern.escape_default().to_string();
-        measure(
-            &name,
-            &detector,
-            pattern.repeat(1_000_000 / pattern.len()).as_bytes(),
-        );
+    let request = chat_json(&source, 900);
+    let image = format!("{{\"image\":\"{}\"}}", STANDARD.encode(noise(750_000)));
+    let log = log(1_000_000);
+    let texts = [
+        ("1 KB request", request.as_bytes()),
+        ("100 KB chat", chat.as_bytes()),
+        ("10 MB source", source.as_bytes()),
+        ("1 MB log", log.as_bytes()),
+        ("1 MB base64", image.as_bytes()),
+    ];
+    for (name, text) in texts {
+        measure(name, text, || detector.scan_text(text).findings.len());
     }
+    let Some(set) = reference(&detector) else {
+        println!("the reference cannot be built");
+        return;
+    };
+    for (name, text) in texts {
+        let text = text.get(..text.len().min(100_000)).unwrap_or_default();
+        let mut matched = PatternSet::new(set.pattern_len());
+        measure(&format!("{name} (set)"), text, || {
+            matched.clear();
+            set.which_overlapping_matches(&Input::new(text), &mut matched);
+            matched.len()
+        });
+    }
+    for pattern in HOSTILE {
+        let text = pattern.repeat(1_000_000 / pattern.len());
+        let name = pattern.escape_default().to_string();
+        measure(&name, text.as_bytes(), || {
+            detector.scan_text(text.as_bytes()).findings.len()
+        });
+    }
+}
+
+/// Every so-manieth pattern, as one set: all of them would take minutes to compile.
+fn reference(detector: &Detector) -> Option<Regex> {
+    const STEP: usize = 8;
+    let patterns = detector.rules().flat_map(|rule| rule.patterns());
+    let patterns: Vec<&str> = patterns.step_by(STEP).collect();
+    println!("reference: {} of the patterns", patterns.len());
+    Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(Regex::config().utf8_empty(false).nfa_size_limit(None))
+        .build_many(&patterns)
+        .ok()
 }
 
 /// A request to a chat API whose messages hold source text.
@@ -92,23 +132,64 @@ fn chat_json(source: &str, bytes: usize) -> String {
     )
 }
 
-fn measure(name: &str, detector: &Detector, text: &[u8]) {
+/// Lines of an access log.
+fn log(bytes: usize) -> String {
+    let mut text = String::new();
+    let mut number = 1_u64;
+    while text.len() < bytes {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let [a, b, c, d, ..] = number.to_be_bytes();
+        let line = format!(
+            "10.{a}.{b}.{c} - - [25/Nov/2026:02:31:{:02} +0000] \"GET /items/{}/view?page={d} HTTP/1.1\" 200 {} \"-\" \"curl/8.5.0\" {number:016x}\n",
+            d % 60,
+            number >> 40,
+            number >> 50,
+        );
+        text.push_str(&line);
+    }
+    text
+}
+
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[4]
+    })
+    .take(bytes)
+    .collect()
+}
+
+/// The memory of this process, where the system says it.
+fn resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1000.0
+}
+
+fn measure(name: &str, text: &[u8], mut scan: impl FnMut() -> usize) {
     if let Some(only) = std::env::args().nth(1).filter(|arg| !arg.starts_with('-'))
         && !name.contains(&only)
     {
         return;
     }
+    // Patterns are compiled when they are first needed.
+    let mut findings = scan();
     let begun = Instant::now();
     let mut rounds = 0_u32;
-    let mut findings = 0;
-    while begun.elapsed().as_millis() < MILLIS_PER_TEXT {
-        findings = detector.scan_text(text).findings.len();
+    while begun.elapsed() < TIME_PER_TEXT {
+        findings = scan();
         rounds += 1;
     }
     let seconds = begun.elapsed().as_secs_f64() / f64::from(rounds);
     let size = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX));
     println!(
-        "{name:<16} {size:>9} bytes {:>10.1} µs {:>8.1} MB/s {findings} findings",
+        "{name:<20} {size:>9} bytes {:>11.1} µs {:>8.1} MB/s {findings} findings",
         seconds * 1e6,
         size / seconds / 1e6
     );

@@ -38,6 +38,7 @@ mod lint;
 mod llm;
 mod loader;
 mod multipart;
+mod pattern;
 mod pii;
 mod plan;
 mod rule;

@@ -11,10 +11,9 @@ use oktsec_model::{Category, Confidence, RuleId, Severity, category};
 
 use crate::detector::RuleFile;
 use crate::issue::{IssueLevel, RuleIssue};
+use crate::pattern::Pattern;
 use crate::plan::{self, LOOKBACK_MAX, Plan, Tail};
-use crate::rule::{
-    Boundary, Finder, HomePlace, Matcher, Pattern, Rule, RuleError, RuleOrigin, Validator,
-};
+use crate::rule::{Boundary, Finder, HomePlace, Matcher, Rule, RuleError, RuleOrigin, Validator};
 use crate::yaml::{Node, Value};
 
 /// What was read: the rules without mistakes, and everything there is to say.

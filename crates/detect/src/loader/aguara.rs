@@ -9,8 +9,9 @@ use oktsec_model::{Category, Confidence, RuleId, Severity, category};
 
 use super::{Fields, costly, joined, problem_of};
 use crate::issue::IssueLevel;
+use crate::pattern::Pattern;
 use crate::plan::Plan;
-use crate::rule::{Boundary, Matcher, Pattern, Rule};
+use crate::rule::{Boundary, Matcher, Rule};
 use crate::yaml::{Node, Value};
 
 /// The fields that a rule may have.

@@ -10,7 +10,8 @@ use regex_automata::{Anchored, Input};
 use super::{Candidate, Scanner, Verified};
 use crate::bytes::slice;
 use crate::collect::{Hit, Hits};
-use crate::rule::{Matcher, Pattern, Rule};
+use crate::pattern::Pattern;
+use crate::rule::{Matcher, Rule};
 
 /// How far a match is followed behind its nearest end; only one that fills this is followed further.
 const NEAR_BYTES: usize = 32;

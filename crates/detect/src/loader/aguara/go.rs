@@ -153,7 +153,7 @@ fn is_repetition(rest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::Pattern;
+    use crate::pattern::Pattern;
 
     #[test]
     fn what_differs_is_translated() {
