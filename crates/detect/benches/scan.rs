@@ -15,7 +15,6 @@ use base64::engine::general_purpose::STANDARD;
 use oktsec_detect::{Detector, FingerprintKey, Limits};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
-use regex_automata::{Input, PatternSet};
 
 /// Runs each text for about this long.
 const TIME_PER_TEXT: Duration = Duration::from_millis(500);
@@ -78,17 +77,20 @@ fn main() {
     for (name, text) in texts {
         measure(name, text, || detector.scan_text(text).findings.len());
     }
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|arg| !arg.starts_with('-'))
+    {
+        return;
+    }
     let Some(set) = reference(&detector) else {
         println!("the reference cannot be built");
         return;
     };
     for (name, text) in texts {
         let text = text.get(..text.len().min(100_000)).unwrap_or_default();
-        let mut matched = PatternSet::new(set.pattern_len());
         measure(&format!("{name} (set)"), text, || {
-            matched.clear();
-            set.which_overlapping_matches(&Input::new(text), &mut matched);
-            matched.len()
+            set.find_iter(text).count()
         });
     }
     for pattern in HOSTILE {

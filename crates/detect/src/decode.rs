@@ -62,6 +62,7 @@ impl Child {
 /// The kinds of input that are remembered.
 pub(crate) const BASE64: u8 = 0;
 pub(crate) const HEX: u8 = 1;
+pub(crate) const CHILD: u8 = 2;
 
 /// The views that rewrite a whole view.
 pub(crate) struct Rewrites {

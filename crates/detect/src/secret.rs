@@ -126,7 +126,7 @@ const LOOKED_AT_BYTES_MAX: usize = 128;
 /// Whether a value is a secret by the name of its normalised key.
 pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Notation) -> bool {
     let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
-    if value.len() < 8 || !value.iter().all(u8::is_ascii_graphic) || !is_secret_key(key) {
+    if value.len() < 8 || !value.iter().all(u8::is_ascii_graphic) {
         return false;
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -160,6 +160,7 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
     };
     fits && (is_password && notation == Notation::Explicit || !is_structured(value))
         && (is_quoted || !is_code(value))
+        && is_secret_key(key)
         && !is_placeholder(value)
 }
 

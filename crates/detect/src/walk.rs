@@ -251,6 +251,21 @@ impl<'d> Walk<'d> {
         }
     }
 
+    /// Whether a child shows nothing new: other steps, or the same in another order, led to the same
+    /// bytes; or escapes were undone once, and what is left of them hides nothing.
+    fn is_known(&mut self, parent: &View<'_>, child: &Child) -> bool {
+        if parent.depth == 0 {
+            return false;
+        }
+        let is_rewritten = matches!(parent.label.as_deref(), Some("escapes" | "percent"));
+        if is_rewritten && child.is_rewrite() && !child.is_telling(parent.bytes) {
+            return true;
+        }
+        !self
+            .seen
+            .insert(self.detector.key.seen(decode::CHILD, &child.bytes))
+    }
+
     fn budget_left(&self) -> usize {
         self.detector
             .limits
@@ -259,6 +274,9 @@ impl<'d> Walk<'d> {
     }
 
     fn descend(&mut self, parent: &View<'_>, child: Child) {
+        if self.is_known(parent, &child) {
+            return;
+        }
         // The same decoding again is one layer up to a point: `%2525`, escapes in escapes.
         let is_repeated =
             child.label.is_some() && child.label == parent.label && child.is_rewrite();
