@@ -258,7 +258,8 @@ impl<'d> Walk<'d> {
             return false;
         }
         let is_rewritten = matches!(parent.label.as_deref(), Some("escapes" | "percent"));
-        if is_rewritten && child.is_rewrite() && !child.is_telling(parent.bytes) {
+        let is_rewrite = child.is_rewrite() || child.label.is_none();
+        if is_rewritten && is_rewrite && !child.is_telling(parent.bytes) {
             return true;
         }
         !self
