@@ -84,8 +84,11 @@ pub(crate) fn members(bytes: &[u8], budget: usize) -> Members {
         effort: bytes.len().saturating_mul(EFFORT_FACTOR),
         ..Members::default()
     };
-    zip::find(bytes, &mut members);
-    tar::find(bytes, &mut members);
+    // Their headers hold bytes that no text does.
+    if bytes.iter().any(|&byte| byte < 9) {
+        zip::find(bytes, &mut members);
+        tar::find(bytes, &mut members);
+    }
     pdf::find(bytes, &mut members);
     if !bytes.is_ascii() {
         for (magic, name) in OPAQUE_MAGICS {

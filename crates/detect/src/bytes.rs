@@ -40,6 +40,15 @@ pub(crate) fn count_back(bytes: &[u8], to: usize, max: usize, test: impl Fn(u8) 
         .count()
 }
 
+/// How many bytes pass a test; written so that the compiler can look at many at once.
+pub(crate) fn count_of(bytes: &[u8], test: impl Fn(u8) -> bool) -> usize {
+    const BLOCK_BYTES: usize = 128;
+    bytes
+        .chunks(BLOCK_BYTES)
+        .map(|block| usize::from(block.iter().map(|&byte| u8::from(test(byte))).sum::<u8>()))
+        .sum()
+}
+
 /// The value of a hexadecimal digit.
 pub(crate) const fn hex_value(byte: u8) -> Option<u8> {
     match byte {

@@ -59,6 +59,9 @@ impl Child {
     }
 }
 
+/// Longer runs are data rather than tokens.
+const LONG_BYTES: usize = 4096;
+
 /// The kinds of input that are remembered.
 pub(crate) const BASE64: u8 = 0;
 pub(crate) const HEX: u8 = 1;
@@ -124,7 +127,10 @@ pub(crate) fn run(kind: u8, encoded: &[u8], run: &Range<usize>) -> Vec<Child> {
         if skip > 0 && kind == BASE64 && !may_hold_text(rest) {
             continue;
         }
-        let bytes = if kind == HEX { hex(rest) } else { base64(rest) };
+        let mut bytes = if kind == HEX { hex(rest) } else { base64(rest) };
+        if skip > 0 && bytes.len() > LONG_BYTES && !holds_compressed(rest) {
+            bytes = stretches(&bytes);
+        }
         if is_worth_scanning(&bytes, skip > 0) {
             children.push(Child {
                 shape: json::shape_of(&bytes),
@@ -159,10 +165,8 @@ fn without_breaks(encoded: &[u8]) -> Cow<'_, [u8]> {
 fn may_hold_text(encoded: &[u8]) -> bool {
     const GROUPS_MIN: usize = 3;
     const GROUPS_OF_BLOBS_MIN: usize = 5;
-    const BLOB_BYTES: usize = 4096;
-    const MAGICS: [&[u8]; 4] = [b"H4sI", b"KLUv/", b"UEsDB", b"eJ"];
     let (groups, rest) = encoded.as_chunks::<4>();
-    let wanted = if encoded.len() > BLOB_BYTES {
+    let wanted = if encoded.len() > LONG_BYTES {
         GROUPS_OF_BLOBS_MIN
     } else {
         GROUPS_MIN
@@ -177,10 +181,32 @@ fn may_hold_text(encoded: &[u8]) -> bool {
         streak >= wanted
     });
     let is_short = groups.len() <= GROUPS_MIN && !rest.is_empty();
-    has_streak
-        || is_short
-        || MAGICS.iter().any(|magic| encoded.starts_with(magic))
-        || groups.iter().any(|group| group == b"H4sI")
+    has_streak || is_short || holds_compressed(encoded)
+}
+
+/// Whether base64 at this alignment holds the first bytes of compressed data.
+fn holds_compressed(encoded: &[u8]) -> bool {
+    const MAGICS: [&[u8]; 4] = [b"H4sI", b"KLUv/", b"UEsDB", b"eJ"];
+    MAGICS.iter().any(|magic| encoded.starts_with(magic))
+        || encoded
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .any(|group| group == b"H4sI")
+}
+
+/// The stretches of text in data: what is left of a long run at a wrong alignment.
+fn stretches(bytes: &[u8]) -> Vec<u8> {
+    const STRETCH_MIN: usize = 12;
+    let is_text = |byte: &u8| matches!(byte, 0x20..=0x7E | b'\n' | b'\t' | b'\r');
+    let mut text = Vec::new();
+    for stretch in bytes.split(|byte| !is_text(byte)) {
+        if stretch.len() >= STRETCH_MIN {
+            text.extend_from_slice(stretch);
+            text.push(b'\n');
+        }
+    }
+    text
 }
 
 /// Decoded bytes are worth a scan where they hold a stretch of text as long as the shortest secret,
@@ -188,7 +214,6 @@ fn may_hold_text(encoded: &[u8]) -> bool {
 fn is_worth_scanning(bytes: &[u8], is_shifted: bool) -> bool {
     const STRETCH_MIN: usize = 8;
     const SHIFTED_STRETCH_MIN: usize = 16;
-    const LONG_BYTES: usize = 4096;
     let min = if is_shifted && bytes.len() > LONG_BYTES {
         SHIFTED_STRETCH_MIN
     } else {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::archive::{self, Content};
-use crate::bytes::slice;
+use crate::bytes::{count_of, slice};
 use crate::decode::Child;
 use crate::detector::Uninspectable;
 use crate::encodings;
@@ -20,22 +20,31 @@ const SHORT_BYTES_MAX: usize = 64 * 1024;
 /// alikes by chance costs more than it is worth. Nothing for a text.
 pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
     const STRETCH_MIN: usize = 32;
+    const PIECE_MIN: usize = 16;
     const SHARE: usize = 16;
-    let is_control = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
-    let controls = bytes.iter().filter(|byte| is_control(byte)).count();
-    if controls * SHARE <= bytes.len() {
+    // Below the blank, but for tabulators and line ends.
+    let is_control = |byte: u8| (byte < 9) | (byte.wrapping_sub(14) < 18);
+    if count_of(bytes, is_control) * SHARE <= bytes.len() {
         return None;
     }
     let mut text = Vec::new();
     let mut marks = Vec::new();
     let mut position = 0;
-    for stretch in bytes.split(is_control) {
-        if stretch.len() >= STRETCH_MIN {
-            marks.push((text.len(), position));
-            text.extend_from_slice(stretch);
-            text.push(b'\n');
-        }
+    for stretch in bytes.split(|&byte| is_control(byte)) {
+        let mut start = position;
         position += stretch.len() + 1;
+        if stretch.len() < STRETCH_MIN {
+            continue;
+        }
+        for chunk in stretch.utf8_chunks() {
+            let valid = chunk.valid().as_bytes();
+            if valid.len() >= PIECE_MIN {
+                marks.push((text.len(), start));
+                text.extend_from_slice(valid);
+                text.push(b'\n');
+            }
+            start += valid.len() + chunk.invalid().len();
+        }
     }
     Some(Child {
         shape: Shape::Text,
