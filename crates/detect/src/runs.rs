@@ -23,6 +23,7 @@ const INDENT_BYTES_MAX: usize = 16;
 const BASE64: u8 = 1;
 const HEX: u8 = 2;
 const JOIN: u8 = 4;
+const TOKEN: u8 = 8;
 
 const CLASSES: [u8; 256] = classes();
 
@@ -38,6 +39,11 @@ const fn classes() -> [u8; 256] {
         }
         if byte.is_ascii_hexdigit() {
             class |= HEX;
+        }
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b':' | b'@')
+        {
+            class |= TOKEN;
         }
         if matches!(byte, b' ' | b':' | b'-' | b',') {
             class |= JOIN;
@@ -78,6 +84,12 @@ pub(crate) fn find(bytes: &[u8]) -> Runs {
     }
     spaced_hex(bytes, &mut runs.hex);
     runs
+}
+
+/// The words that could be tokens of any kind: at least `min` bytes of letters, digits and what stands
+/// between them.
+pub(crate) fn tokens(bytes: &[u8], min: usize) -> Vec<Range<usize>> {
+    long_runs(bytes, 0..bytes.len(), TOKEN, min)
 }
 
 /// The runs of a class with at least `min` bytes. Only every `min`th byte of a text without runs is

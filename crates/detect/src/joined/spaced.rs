@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::{JOINED_BYTES_MAX, Joined};
-use crate::bytes::{at, slice};
+use crate::bytes::{at, count_back, count_while, slice};
+use crate::runs;
 
 const WORD_BYTES_MIN: usize = 20;
 const WORD_BYTES_MAX: usize = 512;
@@ -17,8 +18,9 @@ pub(crate) fn reversed(bytes: &[u8]) -> Option<Joined> {
     } else {
         let text = slice(bytes, 0..TEXT_BYTES_MAX);
         let mut view = Vec::new();
-        for word in text
-            .split(|&byte| !is_token_byte(byte))
+        let words = runs::tokens(text, WORD_BYTES_MIN).into_iter();
+        for word in words
+            .map(|word| slice(text, word))
             .filter(|word| is_token(word))
         {
             view.extend(word.iter().rev());
@@ -34,11 +36,6 @@ pub(crate) fn reversed(bytes: &[u8]) -> Option<Joined> {
         range: 0..bytes.len(),
         label: "reversed",
     })
-}
-
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b':' | b'@')
 }
 
 /// Whether a word could be a secret: long, of digits and letters.
@@ -154,49 +151,61 @@ fn next_rhythm(bytes: &[u8], from: usize, period: usize) -> Option<usize> {
     None
 }
 
-/// Runs of short groups: `AKIA-7Q2M-ZK4X`.
+/// Runs of short groups: `AKIA-7Q2M-ZK4X`. They have digits among them: only around those is there
+/// anything to look at.
 fn groups(bytes: &[u8], view: &mut Vec<u8>, range: &mut Range<usize>) {
+    const BACK_BYTES_MAX: usize = 128;
+    let mut position = 0;
+    while let Some(gap) = slice(bytes, position..bytes.len())
+        .iter()
+        .position(u8::is_ascii_digit)
+    {
+        let digit = position + gap;
+        let room = BACK_BYTES_MAX.min(digit - position);
+        let is_run = |byte: u8| byte.is_ascii_alphanumeric() || is_gap(byte);
+        let mut start = digit - count_back(bytes, digit, room, is_run);
+        while start <= digit {
+            start = group_run(bytes, start, view, range);
+        }
+        position = start;
+    }
+}
+
+const fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'\r' | b'\n' | b'\t')
+}
+
+/// One run of short groups, joined where it could be a secret. Answers where to go on.
+fn group_run(bytes: &[u8], start: usize, view: &mut Vec<u8>, range: &mut Range<usize>) -> usize {
     const GROUP_BYTES_MAX: usize = 8;
     const RUN_BYTES_MIN: usize = 16;
-    let mut run: Vec<u8> = Vec::new();
-    let (mut start, mut position, mut count) = (0, 0, 0);
-    let group_byte = |byte: u8| byte.is_ascii_alphanumeric();
+    let is_group = |byte: u8| byte.is_ascii_alphanumeric();
+    let from = view.len();
+    let (mut position, mut count) = (start, 0);
     loop {
-        let length = slice(bytes, position..bytes.len())
-            .iter()
-            .take_while(|&&byte| group_byte(byte))
-            .count();
-        let group = slice(bytes, position..position + length);
+        let length = count_while(bytes, position, usize::MAX, is_group);
+        let next = position + length;
+        let gap = count_while(bytes, next, 3, is_gap);
         let is_short = (1..=GROUP_BYTES_MAX).contains(&length);
         if is_short {
-            if run.is_empty() {
-                start = position;
-            }
-            run.extend_from_slice(group);
+            view.extend_from_slice(slice(bytes, position..next));
             count += 1;
         }
-        let next = position + length;
-        let gap = slice(bytes, next..next + 3)
-            .iter()
-            .take_while(|&&byte| matches!(byte, b' ' | b'-' | b'\r' | b'\n' | b'\t'))
-            .count();
-        let goes_on = is_short && (1..=2).contains(&gap) && group_byte(at(bytes, next + gap));
-        if !goes_on {
-            let is_mixed =
-                run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic);
-            if run.len() >= RUN_BYTES_MIN && count > 2 && is_mixed {
-                view.append(&mut run);
-                view.push(b'\n');
-                range.start = range.start.min(start);
-                range.end = range.end.max(next);
-            }
-            run.clear();
-            count = 0;
-        }
         position = next + gap.max(1);
-        if position >= bytes.len() {
-            break;
+        if is_short && (1..=2).contains(&gap) && is_group(at(bytes, next + gap)) {
+            continue;
         }
+        let run = slice(view, from..view.len());
+        let is_mixed =
+            run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic);
+        if run.len() >= RUN_BYTES_MIN && count > 2 && is_mixed {
+            view.push(b'\n');
+            range.start = range.start.min(start);
+            range.end = range.end.max(next);
+        } else {
+            view.truncate(from);
+        }
+        return position;
     }
 }
 
