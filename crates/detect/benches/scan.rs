@@ -49,6 +49,49 @@ const HOSTILE: [&str; 26] = [
     "1-1-1-",
 ];
 
+/// Ordinary source text: this crate's own.
+const SOURCES: [&str; 39] = [
+    include_str!("../src/archive.rs"),
+    include_str!("../src/assignment.rs"),
+    include_str!("../src/builtin.rs"),
+    include_str!("../src/bytes.rs"),
+    include_str!("../src/coding.rs"),
+    include_str!("../src/collect.rs"),
+    include_str!("../src/decode.rs"),
+    include_str!("../src/derive.rs"),
+    include_str!("../src/detector.rs"),
+    include_str!("../src/encodings.rs"),
+    include_str!("../src/entropy.rs"),
+    include_str!("../src/escape.rs"),
+    include_str!("../src/exfiltration.rs"),
+    include_str!("../src/fingerprint.rs"),
+    include_str!("../src/form.rs"),
+    include_str!("../src/fuzzing.rs"),
+    include_str!("../src/grams.rs"),
+    include_str!("../src/home.rs"),
+    include_str!("../src/issue.rs"),
+    include_str!("../src/joined.rs"),
+    include_str!("../src/json.rs"),
+    include_str!("../src/lib.rs"),
+    include_str!("../src/lint.rs"),
+    include_str!("../src/llm.rs"),
+    include_str!("../src/loader.rs"),
+    include_str!("../src/multipart.rs"),
+    include_str!("../src/pattern.rs"),
+    include_str!("../src/pii.rs"),
+    include_str!("../src/plan.rs"),
+    include_str!("../src/rule.rs"),
+    include_str!("../src/runs.rs"),
+    include_str!("../src/scanner.rs"),
+    include_str!("../src/secret.rs"),
+    include_str!("../src/segment.rs"),
+    include_str!("../src/unicode.rs"),
+    include_str!("../src/validate.rs"),
+    include_str!("../src/view.rs"),
+    include_str!("../src/walk.rs"),
+    include_str!("../src/yaml.rs"),
+];
+
 fn main() {
     let begun = Instant::now();
     let Ok(detector) = Detector::builtin(FingerprintKey::new([1; 32]), Limits::default()) else {
@@ -62,7 +105,8 @@ fn main() {
         start_up.as_secs_f64() * 1000.0,
         resident_mb()
     );
-    let source = include_str!("../src/json.rs").repeat(10_000_000 / 9_000);
+    let source = SOURCES.concat();
+    let source = source.repeat(10_000_000 / source.len());
     let chat = chat_json(&source, 100_000);
     let request = chat_json(&source, 900);
     let image = format!("{{\"image\":\"{}\"}}", STANDARD.encode(noise(750_000)));

@@ -12,7 +12,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;
 use oktsec_model::safe_name;
 
-use crate::bytes::slice;
+use crate::bytes::{has_any, slice};
 use crate::coding::InflateError;
 
 /// What was found in some bytes.
@@ -85,7 +85,7 @@ pub(crate) fn members(bytes: &[u8], budget: usize) -> Members {
         ..Members::default()
     };
     // Their headers hold bytes that no text does.
-    if bytes.iter().any(|&byte| byte < 9) {
+    if has_any(bytes, |byte| byte < 9) {
         zip::find(bytes, &mut members);
         tar::find(bytes, &mut members);
     }

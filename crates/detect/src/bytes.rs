@@ -40,6 +40,14 @@ pub(crate) fn count_back(bytes: &[u8], to: usize, max: usize, test: impl Fn(u8) 
         .count()
 }
 
+/// Whether any byte passes a test; written like [`count_of`].
+pub(crate) fn has_any(bytes: &[u8], test: impl Fn(u8) -> bool) -> bool {
+    const BLOCK_BYTES: usize = 1024;
+    bytes
+        .chunks(BLOCK_BYTES)
+        .any(|block| block.iter().fold(false, |any, &byte| any | test(byte)))
+}
+
 /// How many bytes pass a test; written so that the compiler can look at many at once.
 pub(crate) fn count_of(bytes: &[u8], test: impl Fn(u8) -> bool) -> usize {
     const BLOCK_BYTES: usize = 128;

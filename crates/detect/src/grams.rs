@@ -7,7 +7,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
 
 use crate::plan::Word;
 
@@ -23,14 +22,19 @@ pub(crate) struct Grams {
     slots: [Slots; 2],
 }
 
-/// From a gram to the words that hold it: a hash table with linear probing, less than half full.
+/// From a gram to the words that hold it: a hash table with linear probing, at most half full.
 struct Slots {
     bits: u32,
-    /// The grams; 0 where there is none, which no folded gram is.
-    grams: Vec<u32>,
-    /// For each, which of the entries are its words.
-    ranges: Vec<Range<usize>>,
+    table: Vec<Slot>,
     entries: Vec<Entry>,
+}
+
+/// A gram and which of the entries are its words; no folded gram is 0, which stands for none.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    gram: u32,
+    start: u32,
+    end: u32,
 }
 
 /// A word that holds a gram, and where.
@@ -38,11 +42,20 @@ struct Slots {
 struct Entry {
     word: usize,
     offset: usize,
+    head: Head,
 }
 
-const FOURS_BITS: u32 = 18;
+/// The first eight bytes of a word and the bits of them that must agree: enough to refuse most of
+/// what only shares a gram with it, without a look at the word itself.
+#[derive(Clone, Copy)]
+struct Head {
+    bytes: u64,
+    mask: u64,
+}
+
+const FOURS_BITS: u32 = 20;
 const FOURS_WORDS: usize = 1 << (FOURS_BITS - 5);
-const THREES_BITS: u32 = 17;
+const THREES_BITS: u32 = 19;
 const THREES_WORDS: usize = 1 << (THREES_BITS - 5);
 /// Knuth's multiplier, from the golden ratio.
 const MULTIPLIER: u32 = 0x9E37_79B1;
@@ -67,6 +80,7 @@ impl Grams {
                 let entry = Entry {
                     word: index,
                     offset,
+                    head: Head::of(word),
                 };
                 match *folded.get(offset..).unwrap_or_default() {
                     [a, b, c, d, ..] => {
@@ -177,10 +191,11 @@ impl Grams {
                 continue;
             };
             let rest = bytes.get(start..).unwrap_or_default();
-            if self
-                .words
-                .get(entry.word)
-                .is_some_and(|word| word.is_at(rest))
+            if entry.head.may_be_at(rest)
+                && self
+                    .words
+                    .get(entry.word)
+                    .is_some_and(|word| word.is_at(rest))
             {
                 found(entry.word, start);
             }
@@ -188,26 +203,49 @@ impl Grams {
     }
 }
 
+// === impl Head ===
+
+impl Head {
+    fn of(word: &Word) -> Self {
+        let first_eight = |list: &[u8]| {
+            let mut bytes = [0; 8];
+            bytes
+                .iter_mut()
+                .zip(list)
+                .for_each(|(to, from)| *to = *from);
+            u64::from_le_bytes(bytes)
+        };
+        Self {
+            bytes: first_eight(&word.bytes),
+            mask: first_eight(&word.masks),
+        }
+    }
+
+    fn may_be_at(self, bytes: &[u8]) -> bool {
+        bytes
+            .first_chunk::<8>()
+            .is_none_or(|first| (u64::from_le_bytes(*first) ^ self.bytes) & self.mask == 0)
+    }
+}
+
 // === impl Slots ===
 
 impl Slots {
     fn new(grams: BTreeMap<u32, Vec<Entry>>) -> Self {
-        let size = (4 * grams.len()).next_power_of_two().max(2);
+        let size = (2 * grams.len()).next_power_of_two().max(2);
         let mut slots = Self {
             bits: size.ilog2(),
-            grams: vec![0; size],
-            ranges: vec![0..0; size],
+            table: vec![Slot::default(); size],
             entries: Vec::new(),
         };
+        let position = |entries: &Vec<Entry>| u32::try_from(entries.len()).unwrap_or(u32::MAX);
         for (gram, entries) in grams {
-            let start = slots.entries.len();
+            let start = position(&slots.entries);
             slots.entries.extend(entries);
+            let end = position(&slots.entries);
             let index = slots.index_of(gram);
-            if let (Some(slot), Some(range)) =
-                (slots.grams.get_mut(index), slots.ranges.get_mut(index))
-            {
-                *slot = gram;
-                *range = start..slots.entries.len();
+            if let Some(slot) = slots.table.get_mut(index) {
+                *slot = Slot { gram, start, end };
             }
         }
         slots
@@ -217,19 +255,18 @@ impl Slots {
     fn index_of(&self, gram: u32) -> usize {
         let mut index = hash(gram, self.bits) as usize;
         while self
-            .grams
+            .table
             .get(index)
-            .is_some_and(|&held| held != 0 && held != gram)
+            .is_some_and(|slot| slot.gram != 0 && slot.gram != gram)
         {
-            index = (index + 1) & (self.grams.len() - 1);
+            index = (index + 1) & (self.table.len() - 1);
         }
         index
     }
 
     fn get(&self, gram: u32) -> &[Entry] {
-        let range = self.ranges.get(self.index_of(gram)).cloned();
-        range
-            .and_then(|range| self.entries.get(range))
+        let slot = self.table.get(self.index_of(gram));
+        slot.and_then(|slot| self.entries.get(slot.start as usize..slot.end as usize))
             .unwrap_or_default()
     }
 }
