@@ -16,7 +16,7 @@ pub(crate) struct Grams {
     /// A bit for the hash of each folded gram of four bytes.
     fours: Box<[u32; FOURS_WORDS]>,
     /// A bit for the hash of each folded gram of three bytes: a word of four bytes fills only one of
-    /// the two phases with four.
+    /// the two phases with four. In the other, its first three are looked for behind any byte.
     threes: Box<[u32; THREES_WORDS]>,
     /// The words of each gram of four bytes, and of three.
     slots: [Slots; 2],
@@ -41,7 +41,8 @@ struct Slot {
 #[derive(Clone, Copy)]
 struct Entry {
     word: usize,
-    offset: usize,
+    /// Where the word begins: this many bytes before the second one of the gram.
+    before: usize,
     head: Head,
 }
 
@@ -55,13 +56,16 @@ struct Head {
 
 const FOURS_BITS: u32 = 20;
 const FOURS_WORDS: usize = 1 << (FOURS_BITS - 5);
-const THREES_BITS: u32 = 19;
+const THREES_BITS: u32 = 18;
 const THREES_WORDS: usize = 1 << (THREES_BITS - 5);
 /// Knuth's multiplier, from the golden ratio.
 const MULTIPLIER: u32 = 0x9E37_79B1;
 const FOLD: u64 = 0x2020_2020_2020_2020;
-const THREE: u32 = 0x00FF_FFFF;
+const FOLD_FOUR: u32 = 0x2020_2020;
 const BLOCK_BYTES: usize = 16;
+const GRAMS_PER_BLOCK: u32 = 8;
+/// How many blocks are looked at before what was noted is looked up.
+const BLOCKS_PER_STEP: usize = 256;
 
 // === impl Grams ===
 
@@ -76,25 +80,30 @@ impl Grams {
         for (index, word) in words.iter().enumerate() {
             let folded: Vec<u8> = word.bytes.iter().map(|byte| byte | 0x20).collect();
             let window = common.rarest_window(&folded);
+            let head = Head::of(word);
             for offset in [window, window + 1] {
+                let Some([a, b, c, d]) = folded.get(offset..).and_then(<[u8]>::first_chunk) else {
+                    continue;
+                };
+                let gram = u32::from_le_bytes([*a, *b, *c, *d]);
+                set_bit(fours.as_mut_slice(), hash(gram, FOURS_BITS));
+                let before = offset + 1;
                 let entry = Entry {
                     word: index,
-                    offset,
-                    head: Head::of(word),
+                    before,
+                    head,
                 };
-                match *folded.get(offset..).unwrap_or_default() {
-                    [a, b, c, d, ..] => {
-                        let gram = u32::from_le_bytes([a, b, c, d]);
-                        set_bit(fours.as_mut_slice(), hash(gram, FOURS_BITS));
-                        of_four.entry(gram).or_default().push(entry);
-                    }
-                    [a, b, c] => {
-                        let gram = u32::from_le_bytes([a, b, c, 0]);
-                        set_bit(threes.as_mut_slice(), hash(gram, THREES_BITS));
-                        of_three.entry(gram).or_default().push(entry);
-                    }
-                    _ => {}
-                }
+                of_four.entry(gram).or_default().push(entry);
+            }
+            if let [a, b, c, _] = *folded.as_slice() {
+                let gram = u32::from_le_bytes([a, b, c, 0]);
+                set_bit(threes.as_mut_slice(), hash(gram, THREES_BITS));
+                let entry = Entry {
+                    word: index,
+                    before: 0,
+                    head,
+                };
+                of_three.entry(gram).or_default().push(entry);
             }
         }
         Self {
@@ -107,33 +116,43 @@ impl Grams {
 
     /// Calls `found` with the word's number and position for each word that stands in the text,
     /// in the order of the positions, give or take the length of a word.
+    ///
+    /// In two steps: the first only notes where bits are set and never branches on it, since nobody
+    /// can predict that; the second looks those places up.
     pub(crate) fn scan(&self, bytes: &[u8], mut found: impl FnMut(usize, usize)) {
         let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
         let mut last = 0_u64;
         let mut position = 0;
-        for block in blocks {
-            last = self.block(bytes, position, block, last, &mut found);
-            position += BLOCK_BYTES;
+        let mut noted = [0_u32; BLOCKS_PER_STEP];
+        for step in blocks.chunks(BLOCKS_PER_STEP) {
+            let mut count = 0;
+            for (index, block) in (0_u32..).zip(step) {
+                let (mask, high) = self.block(block, last);
+                last = high;
+                if let Some(note) = noted.get_mut(count) {
+                    *note = index << GRAMS_PER_BLOCK | mask;
+                }
+                count += usize::from(mask != 0);
+            }
+            for note in noted.iter().take(count) {
+                self.note(bytes, position, *note, &mut found);
+            }
+            position += step.len() * BLOCK_BYTES;
         }
         let mut block = [0_u8; BLOCK_BYTES];
         block
             .iter_mut()
             .zip(rest)
             .for_each(|(to, from)| *to = *from);
-        self.block(bytes, position, &block, last, &mut found);
+        let (mask, _) = self.block(&block, last);
+        self.note(bytes, position, mask, &mut found);
     }
 
     /// Looks at the grams of a block: the one that began two bytes before it, and those that lie in
-    /// it. Answers with its second half, for the next block.
+    /// it. Answers with a bit for each that may belong to a word, and with the block's second half,
+    /// for the next one.
     #[inline]
-    fn block(
-        &self,
-        bytes: &[u8],
-        position: usize,
-        block: &[u8; BLOCK_BYTES],
-        last: u64,
-        found: &mut impl FnMut(usize, usize),
-    ) -> u64 {
+    fn block(&self, block: &[u8; BLOCK_BYTES], last: u64) -> (u32, u64) {
         let both = u128::from_le_bytes(*block);
         #[expect(
             clippy::cast_possible_truncation,
@@ -151,43 +170,54 @@ impl Grams {
                 (high >> 16) as u32,
                 (high >> 32) as u32,
             ];
-            for (index, gram) in grams.into_iter().enumerate() {
-                if self.holds(gram) {
-                    self.candidate(bytes, position + 2 * index, gram, found);
-                }
+            let mut mask = 0;
+            for (index, gram) in (0..GRAMS_PER_BLOCK).zip(grams) {
+                let four = bit(&self.fours, hash(gram, FOURS_BITS));
+                let three = bit(&self.threes, hash(gram >> 8, THREES_BITS));
+                mask |= (four | three) << index;
             }
-            high
+            (mask, high)
         }
     }
 
-    /// Whether a gram may belong to a word.
+    /// Looks up what was noted of a block.
     #[inline]
-    fn holds(&self, gram: u32) -> bool {
-        bit(&self.fours, hash(gram, FOURS_BITS))
-            || bit(&self.threes, hash(gram & THREE, THREES_BITS))
+    fn note(&self, bytes: &[u8], step: usize, note: u32, found: &mut impl FnMut(usize, usize)) {
+        let start = step + (note >> GRAMS_PER_BLOCK) as usize * BLOCK_BYTES;
+        let mut mask = note & ((1 << GRAMS_PER_BLOCK) - 1);
+        while mask != 0 {
+            let index = mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            self.candidate(bytes, start + 2 * index, found);
+        }
     }
 
-    /// Looks a gram up, which ends two bytes behind `behind`.
-    #[cold]
-    #[inline(never)]
-    fn candidate(
-        &self,
-        bytes: &[u8],
-        behind: usize,
-        gram: u32,
-        found: &mut impl FnMut(usize, usize),
-    ) {
-        // Before the first block there is nothing.
-        let Some(position) = behind.checked_sub(2) else {
-            return;
+    /// Looks the gram up that ends two bytes behind `behind`.
+    #[inline]
+    fn candidate(&self, bytes: &[u8], behind: usize, found: &mut impl FnMut(usize, usize)) {
+        let byte = |index: Option<usize>| {
+            index
+                .and_then(|index| bytes.get(index))
+                .copied()
+                .unwrap_or(0)
         };
-        let [fours, threes] = &self.slots;
-        for entry in fours
-            .get(gram)
-            .iter()
-            .chain(threes.get(gram & THREE).iter())
+        let gram = match behind
+            .checked_sub(2)
+            .and_then(|at| bytes.get(at..)?.first_chunk())
         {
-            let Some(start) = position.checked_sub(entry.offset) else {
+            Some(four) => u32::from_le_bytes(*four),
+            // At either end of the text.
+            None => u32::from_le_bytes([
+                byte(behind.checked_sub(2)),
+                byte(behind.checked_sub(1)),
+                byte(Some(behind)),
+                byte(Some(behind + 1)),
+            ]),
+        } | FOLD_FOUR;
+        let [fours, threes] = &self.slots;
+        for entry in fours.get(gram).iter().chain(threes.get(gram >> 8).iter()) {
+            // Before the text there is nothing.
+            let Some(start) = behind.checked_sub(entry.before + 1) else {
                 continue;
             };
             let rest = bytes.get(start..).unwrap_or_default();
@@ -275,11 +305,11 @@ const fn hash(gram: u32, bits: u32) -> u32 {
     gram.wrapping_mul(MULTIPLIER) >> (32 - bits)
 }
 
-/// The table's length is part of its type, so that no bounds are checked.
+/// The bit of a hash. The table's length is part of its type, so that no bounds are checked.
 #[inline]
-fn bit<const N: usize>(table: &[u32; N], hash: u32) -> bool {
+fn bit<const N: usize>(table: &[u32; N], hash: u32) -> u32 {
     let word = table.get((hash >> 5) as usize).copied().unwrap_or(0);
-    word >> (hash & 31) & 1 == 1
+    word >> (hash & 31) & 1
 }
 
 fn set_bit(table: &mut [u32], hash: u32) {
