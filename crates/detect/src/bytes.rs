@@ -18,6 +18,16 @@ pub(crate) fn slice(bytes: &[u8], range: Range<usize>) -> &[u8] {
     bytes.get(range.start.min(end)..end).unwrap_or_default()
 }
 
+/// A word to look for in many texts, prepared once.
+macro_rules! finder {
+    ($word:expr) => {{
+        static FINDER: std::sync::LazyLock<memchr::memmem::Finder<'static>> =
+            std::sync::LazyLock::new(|| memchr::memmem::Finder::new($word));
+        &*FINDER
+    }};
+}
+pub(crate) use finder;
+
 /// How many bytes from `from` on satisfy the test, at most `max`.
 pub(crate) fn count_while(
     bytes: &[u8],

@@ -1,28 +1,25 @@
-//! The prefilter: where in a text one of many words stands. Every second position is looked at,
-//! four bytes at a time, against tables of bits that fit the nearest caches; nearly all of a
-//! text falls out there. Only where a bit is set are buckets searched and words compared.
+//! The prefilter: where in a text one of many words stands. The gram of four bytes that begins at each
+//! position is looked up in a table of bits that fits the nearest cache; nearly all of a text falls
+//! out there. Only where both of its bits are set is a bucket searched and are words compared.
 //!
 //! Bounded by throughput rather than by latency, it is several times faster than an automaton, which
 //! has to know one state before it can look up the next.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::plan::Word;
 
 /// The literals, compiled.
 pub(crate) struct Grams {
     words: Vec<Word>,
-    /// A bit for the hash of each folded gram of four bytes.
-    fours: Box<[u32; FOURS_WORDS]>,
-    /// A bit for the hash of each folded gram of three bytes: a word of four bytes fills only one of
-    /// the two phases with four. In the other, its first three are looked for behind any byte.
-    threes: Box<[u32; THREES_WORDS]>,
-    /// The words of each gram of four bytes, and of three.
-    slots: [Slots; 2],
+    /// Two bits for each folded gram, both in the same word of these.
+    bits: Box<[u32; BITS_WORDS]>,
+    slots: Slots,
 }
 
-/// From a gram to the words that hold it: a hash table with linear probing, at most half full.
+/// From a gram to the words that are looked for by it: a hash table with linear probing, at most half
+/// full.
 struct Slots {
     bits: u32,
     table: Vec<Slot>,
@@ -41,7 +38,7 @@ struct Slot {
 #[derive(Clone, Copy)]
 struct Entry {
     word: usize,
-    /// Where the word begins: this many bytes before the second one of the gram.
+    /// How many bytes of the word stand before the gram.
     before: usize,
     head: Head,
 }
@@ -54,16 +51,16 @@ struct Head {
     mask: u64,
 }
 
-const FOURS_BITS: u32 = 20;
-const FOURS_WORDS: usize = 1 << (FOURS_BITS - 5);
-const THREES_BITS: u32 = 18;
-const THREES_WORDS: usize = 1 << (THREES_BITS - 5);
+const BITS_LOG: u32 = 20;
+const BITS_WORDS: usize = 1 << (BITS_LOG - 5);
 /// Knuth's multiplier, from the golden ratio.
 const MULTIPLIER: u32 = 0x9E37_79B1;
 const FOLD: u64 = 0x2020_2020_2020_2020;
 const FOLD_FOUR: u32 = 0x2020_2020;
+const GRAM_BYTES: usize = 4;
+/// A block is looked at as a whole; the grams that end in it begin up to three bytes before it.
 const BLOCK_BYTES: usize = 16;
-const GRAMS_PER_BLOCK: u32 = 8;
+const BLOCK_BITS: u32 = 16;
 /// How many blocks are looked at before what was noted is looked up.
 const BLOCKS_PER_STEP: usize = 256;
 
@@ -72,45 +69,28 @@ const BLOCKS_PER_STEP: usize = 256;
 impl Grams {
     /// Compiles words of at least four bytes.
     pub(crate) fn new(words: Vec<Word>) -> Self {
-        let mut fours = Box::new([0_u32; FOURS_WORDS]);
-        let mut threes = Box::new([0_u32; THREES_WORDS]);
-        let mut grams: [BTreeMap<u32, Vec<Entry>>; 2] = Default::default();
+        let mut bits = Box::new([0; BITS_WORDS]);
+        let mut grams: BTreeMap<u32, Vec<Entry>> = BTreeMap::new();
         let common = Common::new();
-        let [of_four, of_three] = &mut grams;
         for (index, word) in words.iter().enumerate() {
             let folded: Vec<u8> = word.bytes.iter().map(|byte| byte | 0x20).collect();
-            let window = common.rarest_window(&folded);
-            let head = Head::of(word);
-            for offset in [window, window + 1] {
-                let Some([a, b, c, d]) = folded.get(offset..).and_then(<[u8]>::first_chunk) else {
-                    continue;
-                };
-                let gram = u32::from_le_bytes([*a, *b, *c, *d]);
-                set_bit(fours.as_mut_slice(), hash(gram, FOURS_BITS));
-                let before = offset + 1;
-                let entry = Entry {
-                    word: index,
-                    before,
-                    head,
-                };
-                of_four.entry(gram).or_default().push(entry);
+            let Some((before, gram)) = common.rarest(&folded) else {
+                continue;
+            };
+            let (held, bit) = bit_of(gram);
+            if let Some(held) = bits.get_mut(held) {
+                *held |= 1 << bit;
             }
-            if let [a, b, c, _] = *folded.as_slice() {
-                let gram = u32::from_le_bytes([a, b, c, 0]);
-                set_bit(threes.as_mut_slice(), hash(gram, THREES_BITS));
-                let entry = Entry {
-                    word: index,
-                    before: 0,
-                    head,
-                };
-                of_three.entry(gram).or_default().push(entry);
-            }
+            grams.entry(gram).or_default().push(Entry {
+                word: index,
+                before,
+                head: Head::of(word),
+            });
         }
         Self {
             words,
-            fours,
-            threes,
-            slots: grams.map(Slots::new),
+            bits,
+            slots: Slots::new(grams),
         }
     }
 
@@ -121,7 +101,7 @@ impl Grams {
     /// can predict that; the second looks those places up.
     pub(crate) fn scan(&self, bytes: &[u8], mut found: impl FnMut(usize, usize)) {
         let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
-        let mut last = 0_u64;
+        let mut last = 0;
         let mut position = 0;
         let mut noted = [0_u32; BLOCKS_PER_STEP];
         for step in blocks.chunks(BLOCKS_PER_STEP) {
@@ -130,7 +110,7 @@ impl Grams {
                 let (mask, high) = self.block(block, last);
                 last = high;
                 if let Some(note) = noted.get_mut(count) {
-                    *note = index << GRAMS_PER_BLOCK | mask;
+                    *note = index << BLOCK_BITS | mask;
                 }
                 count += usize::from(mask != 0);
             }
@@ -139,7 +119,7 @@ impl Grams {
             }
             position += step.len() * BLOCK_BYTES;
         }
-        let mut block = [0_u8; BLOCK_BYTES];
+        let mut block = [0; BLOCK_BYTES];
         block
             .iter_mut()
             .zip(rest)
@@ -148,10 +128,9 @@ impl Grams {
         self.note(bytes, position, mask, &mut found);
     }
 
-    /// Looks at the grams of a block: the one that began two bytes before it, and those that lie in
-    /// it. Answers with a bit for each that may belong to a word, and with the block's second half,
-    /// for the next one.
-    #[inline]
+    /// Looks at the grams that end in a block; `last` is the second half of the one before it. Answers
+    /// with a bit for each that may belong to a word, and with this block's second half.
+    #[inline(always)]
     fn block(&self, block: &[u8; BLOCK_BYTES], last: u64) -> (u32, u64) {
         let both = u128::from_le_bytes(*block);
         #[expect(
@@ -160,21 +139,19 @@ impl Grams {
         )]
         {
             let (low, high) = (both as u64 | FOLD, (both >> 64) as u64 | FOLD);
-            let grams = [
-                (last >> 48 | low << 16) as u32,
-                low as u32,
-                (low >> 16) as u32,
-                (low >> 32) as u32,
-                (low >> 48 | high << 16) as u32,
-                high as u32,
-                (high >> 16) as u32,
-                (high >> 32) as u32,
+            // Each holds seven bytes or more: four grams.
+            let sevens = [
+                last >> 40 | low << 24,
+                low >> 8,
+                low >> 40 | high << 24,
+                high >> 8,
             ];
             let mut mask = 0;
-            for (index, gram) in (0..GRAMS_PER_BLOCK).zip(grams) {
-                let four = bit(&self.fours, hash(gram, FOURS_BITS));
-                let three = bit(&self.threes, hash(gram >> 8, THREES_BITS));
-                mask |= (four | three) << index;
+            for (index, seven) in (0..).zip(sevens) {
+                for shift in 0..4 {
+                    let gram = (seven >> (8 * shift)) as u32;
+                    mask |= self.has(gram) << (4 * index + shift);
+                }
             }
             (mask, high)
         }
@@ -183,41 +160,26 @@ impl Grams {
     /// Looks up what was noted of a block.
     #[inline]
     fn note(&self, bytes: &[u8], step: usize, note: u32, found: &mut impl FnMut(usize, usize)) {
-        let start = step + (note >> GRAMS_PER_BLOCK) as usize * BLOCK_BYTES;
-        let mut mask = note & ((1 << GRAMS_PER_BLOCK) - 1);
+        let block = step + (note >> BLOCK_BITS) as usize * BLOCK_BYTES;
+        let mut mask = note & ((1 << BLOCK_BITS) - 1);
         while mask != 0 {
             let index = mask.trailing_zeros() as usize;
             mask &= mask - 1;
-            self.candidate(bytes, start + 2 * index, found);
+            // Before the text there is nothing.
+            if let Some(start) = (block + index).checked_sub(GRAM_BYTES - 1) {
+                self.candidate(bytes, start, found);
+            }
         }
     }
 
-    /// Looks the gram up that ends two bytes behind `behind`.
+    /// Looks for the words of the gram that begins at `start`.
     #[inline]
-    fn candidate(&self, bytes: &[u8], behind: usize, found: &mut impl FnMut(usize, usize)) {
-        let byte = |index: Option<usize>| {
-            index
-                .and_then(|index| bytes.get(index))
-                .copied()
-                .unwrap_or(0)
+    fn candidate(&self, bytes: &[u8], start: usize, found: &mut impl FnMut(usize, usize)) {
+        let Some(four) = bytes.get(start..).and_then(<[u8]>::first_chunk) else {
+            return;
         };
-        let gram = match behind
-            .checked_sub(2)
-            .and_then(|at| bytes.get(at..)?.first_chunk())
-        {
-            Some(four) => u32::from_le_bytes(*four),
-            // At either end of the text.
-            None => u32::from_le_bytes([
-                byte(behind.checked_sub(2)),
-                byte(behind.checked_sub(1)),
-                byte(Some(behind)),
-                byte(Some(behind + 1)),
-            ]),
-        } | FOLD_FOUR;
-        let [fours, threes] = &self.slots;
-        for entry in fours.get(gram).iter().chain(threes.get(gram >> 8).iter()) {
-            // Before the text there is nothing.
-            let Some(start) = behind.checked_sub(entry.before + 1) else {
+        for entry in self.slots.get(u32::from_le_bytes(*four) | FOLD_FOUR) {
+            let Some(start) = start.checked_sub(entry.before) else {
                 continue;
             };
             let rest = bytes.get(start..).unwrap_or_default();
@@ -231,6 +193,21 @@ impl Grams {
             }
         }
     }
+
+    /// 1 where the bit of a gram is set.
+    #[inline]
+    fn has(&self, gram: u32) -> u32 {
+        let (held, bit) = bit_of(gram);
+        self.bits.get(held).copied().unwrap_or(0) >> bit & 1
+    }
+}
+
+/// Where a gram's bit is: the word that holds it, and its number there. The table's length is part of
+/// its type, so that no bounds are checked.
+#[inline]
+const fn bit_of(gram: u32) -> (usize, u32) {
+    let hash = gram.wrapping_mul(MULTIPLIER) >> (32 - BITS_LOG);
+    ((hash >> 5) as usize, hash & 31)
 }
 
 // === impl Head ===
@@ -305,21 +282,8 @@ const fn hash(gram: u32, bits: u32) -> u32 {
     gram.wrapping_mul(MULTIPLIER) >> (32 - bits)
 }
 
-/// The bit of a hash. The table's length is part of its type, so that no bounds are checked.
-#[inline]
-fn bit<const N: usize>(table: &[u32; N], hash: u32) -> u32 {
-    let word = table.get((hash >> 5) as usize).copied().unwrap_or(0);
-    word >> (hash & 31) & 1
-}
-
-fn set_bit(table: &mut [u32], hash: u32) {
-    if let Some(word) = table.get_mut((hash >> 5) as usize) {
-        *word |= 1 << (hash & 31);
-    }
-}
-
-/// Grams that are common in ordinary text; made by `scripts/common-grams`.
-struct Common(HashSet<u32>);
+/// The grams that are common in ordinary text, most common first; made by `scripts/common-grams`.
+struct Common(HashMap<u32, usize>);
 
 // === impl Common ===
 
@@ -329,28 +293,21 @@ impl Common {
         let folded = |byte: &u8| if *byte == b'~' { b' ' } else { byte | 0x20 };
         let grams = text
             .lines()
-            .flat_map(|line| line.as_bytes().as_chunks::<4>().0);
-        Self(
-            grams
-                .map(|gram| u32::from_le_bytes(gram.each_ref().map(folded)))
-                .collect(),
-        )
+            .flat_map(|line| line.as_bytes().as_chunks::<GRAM_BYTES>().0)
+            .map(|gram| u32::from_le_bytes(gram.each_ref().map(folded)));
+        Self(grams.zip(0..).collect())
     }
 
-    /// Where the five bytes of a word begin whose grams are rarest.
-    fn rarest_window(&self, folded: &[u8]) -> usize {
-        let is_common = |gram: &[u8]| {
-            <[u8; 4]>::try_from(gram).is_ok_and(|gram| self.0.contains(&u32::from_le_bytes(gram)))
-        };
-        (0..folded.len().saturating_sub(4))
-            .max_by_key(|&start| {
-                let window = folded.get(start..start + 5).unwrap_or_default();
-                let score: u32 = window.iter().map(|&byte| rarity(byte)).sum();
-                let common = window.windows(4).filter(|gram| is_common(gram)).count();
-                // Of equal ones the first.
-                (Reverse(common), score, Reverse(start))
-            })
-            .unwrap_or(0)
+    /// The rarest gram of a word in lower case, and where in it; of equally rare ones the first.
+    fn rarest(&self, folded: &[u8]) -> Option<(usize, u32)> {
+        let rank = |gram: &u32| self.0.get(gram).copied().unwrap_or(usize::MAX);
+        let score = |gram: &u32| gram.to_le_bytes().map(rarity).iter().sum::<u32>();
+        folded
+            .windows(GRAM_BYTES)
+            .filter_map(<[u8]>::first_chunk)
+            .map(|gram| u32::from_le_bytes(*gram))
+            .enumerate()
+            .max_by_key(|(start, gram)| (rank(gram), score(gram), Reverse(*start)))
     }
 }
 

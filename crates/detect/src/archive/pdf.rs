@@ -5,7 +5,7 @@ use flate2::Decompress;
 use memchr::memmem;
 
 use super::{Content, Inflated, Member, Members, inflate};
-use crate::bytes::{at, slice};
+use crate::bytes::{at, finder, slice};
 use crate::coding::InflateError;
 
 /// How much text is put together.
@@ -14,7 +14,10 @@ const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Adds the streams and the text of a PDF file.
 pub(super) fn find(bytes: &[u8], members: &mut Members) {
     const HEADER_WITHIN: usize = 1024;
-    if memmem::find(slice(bytes, 0..HEADER_WITHIN), b"%PDF-").is_none() {
+    if finder!(b"%PDF-")
+        .find(slice(bytes, 0..HEADER_WITHIN))
+        .is_none()
+    {
         return;
     }
     if memmem::find(bytes, b"/Encrypt ").is_some() {

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::{Content, Member, Members, label};
-use crate::bytes::{at, slice};
+use crate::bytes::{at, finder, slice};
 
 const BLOCK: usize = 512;
 const MAGIC_AT: usize = 257;
@@ -12,7 +12,7 @@ const NAME_BYTES_MAX: usize = 4096;
 /// Adds the members of all tar archives in the bytes.
 pub(super) fn find(bytes: &[u8], members: &mut Members) {
     let mut after = 0;
-    for magic in memmem::find_iter(bytes, b"ustar") {
+    for magic in finder!(b"ustar").find_iter(bytes) {
         let Some(start) = magic.checked_sub(MAGIC_AT).filter(|&start| start >= after) else {
             continue;
         };

@@ -11,7 +11,7 @@ use flate2::Decompress;
 use memchr::memmem;
 
 use super::{Content, Inflated, Member, Members, inflate, label};
-use crate::bytes::{at, slice};
+use crate::bytes::{at, finder, slice};
 use crate::coding::{Coding, InflateError};
 
 /// What a header says of a member.
@@ -46,7 +46,7 @@ const ZSTD: u16 = 93;
 /// Adds the members of all zip archives in the bytes.
 pub(super) fn find(bytes: &[u8], members: &mut Members) {
     let mut entries: BTreeMap<(usize, u16), Entry> = BTreeMap::new();
-    for header in memmem::find_iter(bytes, LOCAL) {
+    for header in finder!(LOCAL).find_iter(bytes) {
         if let Some(entry) = local(bytes, header) {
             entries.insert((header, entry.method), entry);
         }
@@ -56,7 +56,9 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
         }
     }
     // What directories list is counted even where they list the same again.
-    let listed = memmem::find_iter(bytes, END).flat_map(|end| central(bytes, end));
+    let listed = finder!(END)
+        .find_iter(bytes)
+        .flat_map(|end| central(bytes, end));
     for (index, entry) in listed.enumerate() {
         if index > ENTRIES_MAX {
             members.has_more = true;

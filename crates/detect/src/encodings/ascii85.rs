@@ -1,10 +1,8 @@
 //! Ascii85 between `<~` and `~>`, as Adobe has it (PostScript Language Reference, third edition,
 //! section 3.13.3).
 
-use memchr::memmem;
-
 use super::{Decoded, is_worth_scanning};
-use crate::bytes::slice;
+use crate::bytes::{finder, slice};
 
 const STRETCH_MIN: usize = 8;
 
@@ -12,7 +10,7 @@ const STRETCH_MIN: usize = 8;
 pub(super) fn find(bytes: &[u8]) -> Option<Decoded> {
     let mut decoded = Decoded::new("ascii85");
     let mut after = 0;
-    for open in memmem::find_iter(bytes, b"<~") {
+    for open in finder!(b"<~").find_iter(bytes) {
         if open < after {
             continue;
         }

@@ -2,7 +2,7 @@
 //! where no header announces it, `\101` of C and of shells, `%u0041` of old browsers.
 
 use super::Decoded;
-use crate::bytes::{at, hex_pair, hex_value, slice};
+use crate::bytes::{at, finder, hex_pair, hex_value, slice};
 
 /// How many escapes are no accident.
 const ESCAPES_MIN: usize = 4;
@@ -68,7 +68,7 @@ pub(super) fn percent_u(bytes: &[u8]) -> Option<Decoded> {
 /// UTF-7 (RFC 2152) undone where it stands for ASCII that needs no disguise, several times.
 pub(super) fn utf7(bytes: &[u8]) -> Option<Decoded> {
     // The first six bits of an ASCII character are zero.
-    memchr::memmem::find(bytes, b"+A")?;
+    finder!(b"+A").find(bytes)?;
     let mut count = 0;
     let decoded = rewrite(bytes, b'+', "utf-7", |bytes, position, out| {
         if at(bytes, position + 1) != b'A' {

@@ -1,10 +1,8 @@
 //! uuencode: `begin 644 name`, lines that state their length, `end` (POSIX.1-2024, uuencode). With
 //! `begin-base64` the lines are base64, which is found anyway.
 
-use memchr::memmem;
-
 use super::{Decoded, is_worth_scanning};
-use crate::bytes::{at, slice};
+use crate::bytes::{at, finder, slice};
 
 const STRETCH_MIN: usize = 8;
 
@@ -12,7 +10,7 @@ const STRETCH_MIN: usize = 8;
 pub(super) fn find(bytes: &[u8]) -> Option<Decoded> {
     let mut decoded = Decoded::new("uuencode");
     let mut after = 0;
-    for begin in memmem::find_iter(bytes, b"begin ") {
+    for begin in finder!(b"begin ").find_iter(bytes) {
         let mode = slice(bytes, begin + 6..begin + 9);
         if begin < after || mode.len() < 3 || !mode.iter().all(u8::is_ascii_digit) {
             continue;

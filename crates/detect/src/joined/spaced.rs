@@ -120,9 +120,9 @@ fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut Range<us
     }
 }
 
-/// A separator that comes again after one character, and again: samples suffice, the run is long.
+/// A separator that comes again after one character, and again.
 fn next_rhythm(bytes: &[u8], from: usize, period: usize) -> Option<usize> {
-    const STRIDE: usize = 8;
+    const BLOCK_BYTES: usize = 512;
     let is_rhythm = |place: usize| {
         let byte = at(bytes, place);
         place > 0
@@ -132,23 +132,24 @@ fn next_rhythm(bytes: &[u8], from: usize, period: usize) -> Option<usize> {
             && at(bytes, place + period - 1).is_ascii_alphanumeric()
             && (period == 2 || is_separator(at(bytes, place + 1)))
     };
-    let samples = slice(bytes, from..bytes.len()).windows(9).step_by(STRIDE);
-    for (index, window) in samples.enumerate() {
-        let [a, b, c, d, e, f, g, h, i] = *window else {
-            continue;
-        };
-        let may_be = if period == 2 {
-            (a == c) & (c == e) | (b == d) & (d == f)
-        } else {
-            (a == d) & (d == g) | (b == e) & (e == h) | (c == f) & (f == i)
-        };
-        let sample = from + index * STRIDE;
-        let found = may_be.then(|| (sample..sample + period).find(|&place| is_rhythm(place)));
-        if let Some(Some(place)) = found {
-            return Some(place);
-        }
-    }
-    None
+    (from..bytes.len()).step_by(BLOCK_BYTES).find_map(|start| {
+        let block = slice(bytes, start..start + BLOCK_BYTES + 2 * period);
+        let mut places = start..start + BLOCK_BYTES;
+        has_rhythm(block, period).then(|| places.find(|&place| is_rhythm(place)))?
+    })
+}
+
+/// Whether any byte comes again after a letter or digit, and again; written so that the compiler can
+/// look at many at once.
+fn has_rhythm(block: &[u8], period: usize) -> bool {
+    let later = |by: usize| slice(block, by..block.len());
+    let is_letter =
+        |byte: u8| ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10);
+    let again = later(period).iter().zip(later(2 * period));
+    let places = block.iter().zip(later(period - 1)).zip(again);
+    places.fold(false, |any, ((first, letter), (second, third))| {
+        any | (first == second) & (second == third) & is_letter(*letter)
+    })
 }
 
 /// Runs of short groups: `AKIA-7Q2M-ZK4X`. They have digits among them: only around those is there

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use memchr::memmem;
-
 use super::Speaker;
 use super::checksum::{Proof, luhn, number, remainder_97, weighted};
 use super::kind::Kind;
@@ -210,24 +208,31 @@ fn is_iban(text: &[u8], structure: Structure) -> bool {
 /// looked through.
 pub(super) fn bics(bytes: &[u8], field: &str, speaker: Speaker, hits: &mut Hits) {
     const TEXT_BYTES_MAX: usize = 16 * 1024;
-    const WORDS: [&[u8]; 6] = [b"BIC", b"bic", b"Bic", b"SWIFT", b"swift", b"Swift"];
     if bytes.len() > TEXT_BYTES_MAX {
         return;
     }
-    let is_named = WORDS
-        .iter()
-        .any(|word| memmem::find(field.as_bytes(), word).is_some());
-    if is_named {
+    if ends_of_bic_words(field.as_bytes()).next().is_some() {
         bic_after(bytes, 0, speaker, hits);
     }
-    for word in WORDS {
-        for start in memmem::find_iter(bytes, word) {
-            let end = start + word.len();
-            if !before(bytes, start).is_ascii_alphabetic() && !at(bytes, end).is_ascii_lowercase() {
-                bic_after(bytes, end, speaker, hits);
-            }
-        }
+    for end in ends_of_bic_words(bytes) {
+        bic_after(bytes, end, speaker, hits);
     }
+}
+
+/// Where the words end that announce such a code; they are looked for by their rarest letters.
+fn ends_of_bic_words(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let of = |word: &'static [u8], letter: usize| {
+        let (small, capital) = (at(word, letter), at(word, letter).to_ascii_uppercase());
+        memchr::memchr2_iter(small, capital, bytes).filter_map(move |found| {
+            let start = found.checked_sub(letter)?;
+            let end = start + word.len();
+            let stands_free =
+                !before(bytes, start).is_ascii_alphabetic() && !at(bytes, end).is_ascii_lowercase();
+            let is_word = slice(bytes, start..end).eq_ignore_ascii_case(word);
+            (is_word && stands_free).then_some(end)
+        })
+    };
+    of(b"bic", 0).chain(of(b"swift", 1))
 }
 
 /// The first code within reach of its word.
