@@ -266,6 +266,10 @@ fn is_code(value: &[u8]) -> bool {
                 !part.is_empty() && (is_name || is_index)
             })
     };
+    // A product, unless it looks like a password.
+    let is_mixed = text.bytes().any(|b| b.is_ascii_uppercase())
+        && text.bytes().any(|b| b.is_ascii_lowercase())
+        && text.bytes().any(|b| b.is_ascii_digit());
     let is_constant = || {
         text.contains('_')
             && text
@@ -277,7 +281,7 @@ fn is_code(value: &[u8]) -> bool {
         || is_path("::")
         || is_path("->")
         || text.ends_with('?')
-        || text.contains('*')
+        || text.contains('*') && !is_mixed
         || is_constant()
 }
 
