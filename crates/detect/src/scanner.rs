@@ -2,6 +2,7 @@
 //! rule's pattern at that place only, anchored, over a bounded span; then validators.
 
 mod anywhere;
+mod candidate;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,19 +10,18 @@ use std::ops::Range;
 use oktsec_model::Confidence;
 use regex_automata::{Anchored, Input};
 
+use self::candidate::{Candidate, Verified};
 use crate::assignment::{self, Assignment, Key};
-use crate::bytes::{at, before, count_back, slice};
+use crate::bytes::slice;
 use crate::collect::{Hit, Hits};
 use crate::detector::KnownSecret;
-use crate::entropy::{is_random_looking, shannon_bits};
+use crate::entropy::shannon_bits;
 use crate::grams::Grams;
-use crate::pattern::Pattern;
 use crate::pii;
 use crate::plan::{Tail, Word};
 use crate::rule::{Finder, Matcher, Rule};
 use crate::runs::Runs;
 use crate::secret;
-use crate::validate::{self, Verdict};
 
 /// The rules, compiled into what is looked for.
 pub(crate) struct Scanner {
@@ -80,10 +80,6 @@ struct Sight<'a> {
 
 /// The shortest run that a rule may be anchored at.
 const RUN_BYTES_MIN: usize = 20;
-/// The match itself, and the groups of which the first that matched is the secret.
-const GROUPS_MAX: usize = 6;
-/// Patterns that exclude less than this, in bits, match in random data by chance now and then.
-const STRENGTH_BITS_MIN: u32 = 40;
 
 // === impl Scanner ===
 
@@ -405,91 +401,5 @@ impl Progress {
         if let Some(entry) = self.done.get_mut(rule) {
             *entry = end;
         }
-    }
-}
-
-/// A rule's pattern at a place where it may match.
-struct Candidate<'a> {
-    rule: &'a Rule,
-    index: usize,
-    pattern: &'a Pattern,
-    strength_bits: u32,
-}
-
-/// What became of a candidate.
-enum Verified {
-    Hit { end: usize },
-    No,
-}
-
-// === impl Candidate ===
-
-impl Candidate<'_> {
-    /// Runs the pattern over a span and takes what passes the rule's tests.
-    fn verify(&self, bytes: &[u8], span: Range<usize>, hits: &mut Hits) -> Verified {
-        let left = before(bytes, span.start);
-        let right = self
-            .pattern
-            .length()
-            .map_or(0, |length| at(bytes, span.start + length));
-        if !self.rule.boundary.admits(left, right) {
-            return Verified::No;
-        }
-        let Some(regex) = self.pattern.regex() else {
-            return Verified::No;
-        };
-        let input = Input::new(bytes).span(span).anchored(Anchored::Yes);
-        // Where the match and its groups begin and end.
-        let mut slots = [None; 2 * GROUPS_MAX];
-        let wanted = 2 * regex.captures_len().min(GROUPS_MAX);
-        let slots = slots.get_mut(..wanted).unwrap_or_default();
-        if regex.search_slots(&input, slots).is_none() {
-            return Verified::No;
-        }
-        let mut groups = slots.chunks(2).filter_map(|pair| match pair {
-            [Some(start), Some(end)] => Some(start.get()..end.get()),
-            _ => None,
-        });
-        let Some(found) = groups.next() else {
-            return Verified::No;
-        };
-        let secret_span = groups.next().unwrap_or_else(|| found.clone());
-        if !self.stands_free(bytes, &found) {
-            return Verified::No;
-        }
-        let secret = slice(bytes, secret_span.clone());
-        if self.rule.excludes(slice(bytes, found.clone())) {
-            return Verified::No;
-        }
-        if self.rule.entropy_min > 0.0 && shannon_bits(secret) < self.rule.entropy_min {
-            return Verified::No;
-        }
-        let verdict = validate::validate(self.rule, bytes, &found, secret);
-        let Some(Verdict { secret, confidence }) = verdict else {
-            return Verified::No;
-        };
-        hits.push(Hit {
-            rule: self.index,
-            span: secret_span,
-            secret,
-            confidence,
-        });
-        Verified::Hit { end: found.end }
-    }
-
-    /// Whether a match stands by itself as far as the rule wants it, and is no chance match within
-    /// random data.
-    fn stands_free(&self, bytes: &[u8], found: &Range<usize>) -> bool {
-        let left = before(bytes, found.start);
-        if !self.rule.boundary.admits(left, at(bytes, found.end)) {
-            return false;
-        }
-        if !left.is_ascii_alphanumeric() || self.strength_bits >= STRENGTH_BITS_MIN {
-            return true;
-        }
-        const RUN_BYTES: usize = 24;
-        let is_run = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
-        let length = count_back(bytes, found.start, RUN_BYTES, is_run);
-        length < RUN_BYTES || !is_random_looking(slice(bytes, found.start - length..found.start))
     }
 }

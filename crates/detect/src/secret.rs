@@ -88,16 +88,22 @@ const HARMLESS_ENDINGS: [&str; 38] = [
 ];
 
 /// Parts of keys whose tokens are no credentials.
-const HARMLESS_PARTS: [&str; 11] = [
+const HARMLESS_PARTS: [&str; 17] = [
+    "actiontoken",
     "cancel",
+    "changetoken",
+    "clienttoken",
     "continuation",
     "csrf",
     "cursor",
+    "idempotency",
     "integrity",
     "nextpage",
     "nexttoken",
     "pagetoken",
+    "paginationtoken",
     "public",
+    "requesttoken",
     "synctoken",
     "tokenization",
 ];
@@ -126,7 +132,7 @@ const LOOKED_AT_BYTES_MAX: usize = 128;
 /// Whether a value is a secret by the name of its normalised key.
 pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Notation) -> bool {
     let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
-    if value.len() < 8 || !value.iter().all(u8::is_ascii_graphic) {
+    if value.len() < 8 || !value.iter().all(u8::is_ascii_graphic) || has_escape(value) {
         return false;
     }
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -159,9 +165,17 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
         }
     };
     fits && (is_password && notation == Notation::Explicit || !is_structured(value))
+        && !is_version(value)
         && (is_quoted || !is_code(value))
         && is_secret_key(key)
         && !is_placeholder(value)
+        && !names_secret(value)
+}
+
+/// Whether there is an escape in a value: what it says is seen where the escape is undone.
+fn has_escape(value: &[u8]) -> bool {
+    memchr::memchr_iter(b'\\', value)
+        .any(|at| matches!(value.get(at + 1), Some(b'n' | b'r' | b't' | b'u' | b'x')))
 }
 
 /// Whether a value only stands for a secret: a variable, a blank to fill in, a constant.
@@ -202,12 +216,15 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         || is_blank(value, &text)
 }
 
-/// `$NAME`, `${NAME}`, `$(command)`: but not `$2b$10$…`, the hash of a password.
+/// `$NAME`, `${NAME}`, `$(command)`, `@NAME`, `%NAME%`: but not `$2b$10$…`, the hash of a password.
 fn is_variable(value: &[u8]) -> bool {
-    matches!(
-        value,
-        [b'$', b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'{' | b'(', ..]
-    )
+    let is_template = matches!(value, [b'@' | b'%', rest @ ..]
+        if rest.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'0'..=b'9' | b'_' | b'%' | b'@')));
+    is_template
+        || matches!(
+            value,
+            [b'$', b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'{' | b'(', ..]
+        )
 }
 
 /// A word of a blank, with nothing random beside it: the word alone would let anyone pass a secret off
@@ -281,12 +298,56 @@ fn is_code(value: &[u8]) -> bool {
         || is_path("::")
         || is_path("->")
         || text.ends_with('?')
+        || text.starts_with('.') && text.ends_with(')')
         || text.contains('*') && !is_mixed
         || is_constant()
+        || text.contains('_') && is_words(value)
 }
 
-/// Words joined by separators, such as a name or a path.
+/// A name, a type, a variable of a program that says itself that it is one of a secret: `password1`,
+/// `Ed25519PrivateKey`, `injectNpm2FaToken`. What is left of it is no secret.
+fn names_secret(value: &[u8]) -> bool {
+    const REST_BYTES_MIN: usize = 12;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !value.iter().all(is_name) {
+        return false;
+    }
+    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let names = [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "auth",
+    ];
+    names.iter().any(|name| {
+        text.find(name).is_some_and(|start| {
+            let before = slice(value, 0..start);
+            let after = slice(value, start + name.len()..value.len());
+            [before, after]
+                .iter()
+                .all(|part| part.len() < REST_BYTES_MIN || !is_random_looking(part))
+        })
+    }) && !is_random_looking(value)
+}
+
+/// `13.0.0-next.8`: a number of a version.
+fn is_version(value: &[u8]) -> bool {
+    let mut parts = value.split(|&byte| byte == b'.');
+    let is_number =
+        |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    is_number(parts.next())
+        && is_number(parts.next())
+        && parts
+            .next()
+            .is_some_and(|part| part.first().is_some_and(u8::is_ascii_digit))
+}
+
+/// Words joined by separators, such as a name or a path; a word may have a number in it.
 fn is_words(value: &[u8]) -> bool {
+    const WORD_BYTES_MAX: usize = 10;
     value
         .split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b' ' | b':' | b'@' | b','))
         .all(|part| {
@@ -294,7 +355,17 @@ fn is_words(value: &[u8]) -> bool {
                 .iter()
                 .filter(|byte| byte.is_ascii_alphabetic())
                 .count();
-            letters == part.len() || (part.len() <= 4 && letters == 0)
+            let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
+            let is_numbered = (1..=4).contains(&digits)
+                && letters >= 2
+                && letters + digits == part.len()
+                && part.len() <= WORD_BYTES_MAX
+                && part
+                    .split(|byte| !byte.is_ascii_digit())
+                    .filter(|run| !run.is_empty())
+                    .count()
+                    == 1;
+            letters == part.len() || (part.len() <= 4 && letters == 0) || is_numbered
         })
 }
 

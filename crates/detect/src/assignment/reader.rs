@@ -29,8 +29,14 @@ impl Reader<'_> {
         let next = end + spaces;
         if let Some(start) = after_operator(bytes, next) {
             let start = start + self.blanks(start, SPACE_BYTES_MAX);
-            let value = self.value_at(start).or_else(|| self.wrapped(start));
-            return value.map(explicit);
+            // A name may stand behind `or` too.
+            let operator = slice(bytes, next..next + 2);
+            let value = if [b"||", b"??", b"or"].iter().any(|or| operator == *or) {
+                self.quoted_at(start)
+            } else {
+                self.value_at(start)
+            };
+            return value.or_else(|| self.wrapped(start)).map(explicit);
         }
         let value = match at(bytes, next) {
             // `setToken("…")`, `header("X-Api-Key", "…")`, `token{"…"}`.
@@ -156,7 +162,8 @@ impl Reader<'_> {
         let name = count_while(bytes, position, NAME_BYTES_MAX, is_name);
         let opens = count_while(bytes, position + name, 2, |b| matches!(b, b'(' | b'{'));
         let start = position + name + opens;
-        let is_open = opens > 0 || matches!(before(bytes, start), b'[' | b' ');
+        let is_list = name > 0 && slice(bytes, position..start).trim_ascii() == b"[";
+        let is_open = opens > 0 || is_list;
         is_open.then(|| self.quoted_at(start))?
     }
 
@@ -239,7 +246,9 @@ fn quoted(bytes: &[u8], open: usize) -> Option<Value> {
         .unwrap_or(content.len());
     let escaped = usize::from(length > 0 && at(content, length - 1) == b'\\');
     let end = start + length - escaped;
-    (end > start).then_some((start..end, true))
+    // A quote that nothing closes may be one that closes.
+    let is_quoted = at(content, length) == quote || at(content, 0).is_ascii_alphanumeric();
+    (end > start).then_some((start..end, is_quoted))
 }
 
 /// The text of an XML element.

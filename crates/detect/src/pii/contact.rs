@@ -90,13 +90,14 @@ impl List {
 impl List {
     /// A hit, unless these are the few authors that a work names.
     fn finish_emails(self, bytes: &[u8], speaker: Speaker, hits: &mut Hits) {
-        const CREDITS: [&[u8]; 6] = [
+        const CREDITS: [&[u8]; 7] = [
             b"author",
             b"maintain",
             b"contribut",
             b"copyright",
             b"(c)",
             b"signed-off-by",
+            b"translator",
         ];
         let start = self.span.start;
         let context = slice(bytes, start.saturating_sub(CREDITS_BYTES)..start).to_ascii_lowercase();

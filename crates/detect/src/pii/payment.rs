@@ -62,7 +62,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     Recogniser {
         kind: Kind::UkBankAccount,
         strong: &[],
-        weak: &["00-00-00 00000000", "00-00-00", "000000 00000000"],
+        weak: &["00-00-00 00000000", "000000 00000000"],
         words: &["sort code"],
         check: |_| Proof::Holds,
     },

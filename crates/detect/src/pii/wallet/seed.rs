@@ -2,6 +2,8 @@
 //! checksum in the last word. Most of a text is passed over: a phrase is long, so that one look in
 //! every [`STRIDE`] bytes meets it.
 
+use std::collections::HashSet;
+
 use bip39::Language;
 use sha2::{Digest, Sha256};
 
@@ -213,7 +215,7 @@ impl SeedWords {
                 let is_one = words
                     .iter()
                     .all(|word| Some(word.2) == words.first().map(|one| one.2));
-                if is_sorted || is_one || !has_checksum(words) {
+                if is_sorted || is_one || repeats(words) || !has_checksum(words) {
                     continue;
                 }
                 let (Some(first), Some(last)) = (words.first(), words.last()) else {
@@ -233,6 +235,13 @@ impl SeedWords {
             }
         }
     }
+}
+
+/// Whether few words come again and again, as in a table. One word but for the last is what the first
+/// keys of a test are made of.
+fn repeats(words: &[(usize, usize, u16)]) -> bool {
+    let distinct: HashSet<u16> = words.iter().map(|word| word.2).collect();
+    distinct.len() > 2 && distinct.len() * 2 < words.len()
 }
 
 /// Eleven bits a word; of every 33 bits one is the checksum.

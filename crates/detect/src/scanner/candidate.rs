@@ -1,0 +1,118 @@
+//! A rule's pattern at a place where it may match: the match, its boundary, the rule's tests.
+
+use std::ops::Range;
+
+use regex_automata::{Anchored, Input};
+
+use crate::bytes::{at, before, count_back, count_while, slice};
+use crate::collect::{Hit, Hits};
+use crate::entropy::{is_name_like, is_random_looking, shannon_bits};
+use crate::pattern::Pattern;
+use crate::rule::Rule;
+use crate::validate::{self, Verdict};
+
+/// The match itself, and the groups of which the first that matched is the secret.
+const GROUPS_MAX: usize = 6;
+/// Patterns that exclude less than this, in bits, match in random data by chance now and then.
+const STRENGTH_BITS_MIN: u32 = 40;
+
+/// A rule's pattern at a place where it may match.
+pub(super) struct Candidate<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) index: usize,
+    pub(super) pattern: &'a Pattern,
+    pub(super) strength_bits: u32,
+}
+
+/// What became of a candidate.
+pub(super) enum Verified {
+    Hit { end: usize },
+    No,
+}
+
+// === impl Candidate ===
+
+impl Candidate<'_> {
+    /// Runs the pattern over a span and takes what passes the rule's tests.
+    pub(super) fn verify(&self, bytes: &[u8], span: Range<usize>, hits: &mut Hits) -> Verified {
+        let left = before(bytes, span.start);
+        let right = self
+            .pattern
+            .length()
+            .map_or(0, |length| at(bytes, span.start + length));
+        if !self.rule.boundary.admits(left, right) {
+            return Verified::No;
+        }
+        let Some(regex) = self.pattern.regex() else {
+            return Verified::No;
+        };
+        let input = Input::new(bytes).span(span).anchored(Anchored::Yes);
+        // Where the match and its groups begin and end.
+        let mut slots = [None; 2 * GROUPS_MAX];
+        let wanted = 2 * regex.captures_len().min(GROUPS_MAX);
+        let slots = slots.get_mut(..wanted).unwrap_or_default();
+        if regex.search_slots(&input, slots).is_none() {
+            return Verified::No;
+        }
+        let mut groups = slots.chunks(2).filter_map(|pair| match pair {
+            [Some(start), Some(end)] => Some(start.get()..end.get()),
+            _ => None,
+        });
+        let Some(found) = groups.next() else {
+            return Verified::No;
+        };
+        let secret_span = groups.next().unwrap_or_else(|| found.clone());
+        if !self.stands_free(bytes, &found) {
+            return Verified::No;
+        }
+        let secret = slice(bytes, secret_span.clone());
+        if self.may_be_name(bytes, &found, secret) {
+            return Verified::No;
+        }
+        if self.rule.excludes(slice(bytes, found.clone())) {
+            return Verified::No;
+        }
+        if self.rule.entropy_min > 0.0 && shannon_bits(secret) < self.rule.entropy_min {
+            return Verified::No;
+        }
+        let verdict = validate::validate(self.rule, bytes, &found, secret);
+        let Some(Verdict { secret, confidence }) = verdict else {
+            return Verified::No;
+        };
+        hits.push(Hit {
+            rule: self.index,
+            span: secret_span,
+            secret,
+            confidence,
+        });
+        Verified::Hit { end: found.end }
+    }
+
+    /// Whether a match stands by itself as far as the rule wants it, and is no chance match within
+    /// random data.
+    fn stands_free(&self, bytes: &[u8], found: &Range<usize>) -> bool {
+        let left = before(bytes, found.start);
+        if !self.rule.boundary.admits(left, at(bytes, found.end)) {
+            return false;
+        }
+        if !left.is_ascii_alphanumeric() || self.strength_bits >= STRENGTH_BITS_MIN {
+            return true;
+        }
+        const RUN_BYTES: usize = 24;
+        const DATA_BYTES: usize = 96;
+        let is_run = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+        let length = count_back(bytes, found.start, DATA_BYTES, is_run);
+        // Zeros make data look less random; then it is told by its length.
+        let is_data =
+            length == DATA_BYTES && count_while(bytes, found.end, DATA_BYTES, is_run) == DATA_BYTES;
+        let near = found.start - length.min(RUN_BYTES)..found.start;
+        length < RUN_BYTES || !is_data && !is_random_looking(slice(bytes, near))
+    }
+
+    /// Whether a match may be the rest of a name, or all of one, that a program has: `highs_getBasis…`.
+    fn may_be_name(&self, bytes: &[u8], found: &Range<usize>, secret: &[u8]) -> bool {
+        let goes_on = before(bytes, found.start).is_ascii_lowercase()
+            && at(bytes, found.start).is_ascii_lowercase();
+        (goes_on || self.rule.entropy_min > 0.0) && is_name_like(secret)
+    }
+}
