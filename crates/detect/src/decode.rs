@@ -97,7 +97,8 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
             others.extend(derived.text);
         }
     }
-    if !is_json {
+    // Where JSON has no escapes of its own, those of HTML are left.
+    if unescaped.is_none() {
         unescaped = escape::escapes(view.bytes);
     }
     // What is behind an unescaped view is looked for there; compressed data may not survive it.
@@ -219,9 +220,6 @@ fn is_worth_scanning(bytes: &[u8], is_shifted: bool) -> bool {
     } else {
         STRETCH_MIN
     };
-    if Coding::by_magic(bytes).is_some() {
-        return true;
-    }
     let mut stretch = 0;
     for &byte in bytes {
         let is_text = matches!(byte, 0x20..=0x7E | b'\n' | b'\t' | b'\r');
@@ -230,7 +228,23 @@ fn is_worth_scanning(bytes: &[u8], is_shifted: bool) -> bool {
             return true;
         }
     }
-    has_wide_text(bytes)
+    is_hidden_text(bytes)
+}
+
+/// Whether bytes are text in a form that has no stretch of ASCII: compressed, of two bytes a
+/// character, or of characters beyond ASCII.
+pub(crate) fn is_hidden_text(bytes: &[u8]) -> bool {
+    Coding::by_magic(bytes).is_some()
+        || magics(bytes).next().is_some()
+        || is_foreign_text(bytes)
+        || has_wide_text(bytes)
+}
+
+/// Whether bytes are text with characters beyond ASCII: letters with invisible ones between them hold
+/// no stretch of ASCII. Random bytes of this length never are.
+fn is_foreign_text(bytes: &[u8]) -> bool {
+    const TEXT_BYTES_MIN: usize = 24;
+    bytes.len() >= TEXT_BYTES_MIN && !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok()
 }
 
 /// The values of the base64 characters of both alphabets; [`NOT_BASE64`] for anything else.

@@ -53,11 +53,11 @@ pub(crate) fn wide_text(bytes: &[u8]) -> impl Iterator<Item = Decoded> + '_ {
     .filter_map(|find| find(bytes))
 }
 
-/// Whether decoded bytes hold a stretch of text as long as the shortest secret, or begin as
-/// compressed data does. Random bytes rarely do.
+/// Whether decoded bytes hold a stretch of text as long as the shortest secret, or text in another
+/// form. Random bytes rarely do.
 fn is_worth_scanning(bytes: &[u8], stretch_min: usize) -> bool {
     let is_text = |byte: &u8| matches!(byte, 0x20..=0x7E | b'\n' | b'\t' | b'\r');
-    crate::coding::Coding::by_magic(bytes).is_some()
+    crate::decode::is_hidden_text(bytes)
         || bytes
             .split(|byte| !is_text(byte))
             .any(|stretch| stretch.len() >= stretch_min)

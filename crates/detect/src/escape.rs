@@ -207,9 +207,8 @@ fn push_char(number: u32, out: &mut Vec<u8>) {
 pub(crate) fn hides_letter(bytes: &[u8], position: usize) -> bool {
     let rest = slice(bytes, position..position + 6);
     match rest {
-        [b'%', ..] => {
-            hex_pair(bytes, position + 1).is_some_and(|byte| byte.is_ascii_alphanumeric())
-        }
+        // Punctuation counts too: an address without it is none, and `%25` may hide anything.
+        [b'%', ..] => hex_pair(bytes, position + 1).is_some_and(|byte| byte >= b' '),
         [b'\\', b'x', ..] => {
             hex_pair(bytes, position + 2).is_some_and(|byte| byte.is_ascii_alphanumeric())
         }

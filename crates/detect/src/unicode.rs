@@ -140,7 +140,7 @@ impl Cleaner<'_> {
             }
             let start = found - count_back(self.bytes, found, found - position, is_word_byte);
             let word = self.read_word(start, range.end);
-            position = if word.end > found {
+            position = if word.end > found && word.length > 0 {
                 self.write_word(start, &word);
                 word.end
             } else {
@@ -270,6 +270,11 @@ impl Cleaner<'_> {
                 self.replace(position..end, ascii.as_bytes());
             }
             Class::OtherLetter => self.letter_end = end,
+            // Between punctuation: what cuts words is removed with them.
+            Class::Invisible if position > 0 && left.is_ascii() => {
+                self.is_suspicious |= left.is_ascii_graphic() && right.is_ascii_graphic();
+                self.replace(position..end, b"");
+            }
             _ => {}
         }
         end

@@ -98,7 +98,11 @@ fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut Range<us
         while start >= position + period && slice(bytes, start - period..start - 1) == separator {
             start -= period;
         }
-        start = start.saturating_sub(1).max(position);
+        // A separator may be the first of all.
+        start = match start.checked_sub(1) {
+            Some(letter) if letter >= position && at(bytes, letter).is_ascii_graphic() => letter,
+            _ => start + period - 1,
+        };
         let mut end = start;
         let from = view.len();
         while at(bytes, end).is_ascii_graphic() && view.len() < JOINED_BYTES_MAX {
