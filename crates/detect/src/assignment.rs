@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::bytes::{at, count_back, count_while, slice};
 use crate::secret;
 
+mod apart;
 mod reader;
 
 use reader::Reader;
@@ -84,13 +85,7 @@ impl Key {
     pub(crate) fn around(bytes: &[u8], position: usize, last: Option<&Self>) -> Self {
         let start = position - count_back(bytes, position, KEY_BYTES_MAX, is_key);
         let mut end = position + count_while(bytes, position, KEY_BYTES_MAX, is_key);
-        // `api key`: the words of a key that is written as prose.
-        for word in [b"key", b"Key", b"KEY"] {
-            let next = slice(bytes, end + 1..end + 4);
-            if at(bytes, end) == b' ' && next == word && !is_key(at(bytes, end + 4)) {
-                end += 4;
-            }
-        }
+        end += words_after(bytes, end);
         let open = last
             .and_then(|key| key.assignment.as_ref())
             .filter(|assignment| !assignment.is_quoted)
@@ -234,6 +229,40 @@ fn is_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
+/// The length of the words that belong to a key which is written as prose: `Acme access token`.
+fn words_after(bytes: &[u8], start: usize) -> usize {
+    const WORDS_MAX: usize = 3;
+    const WORD_BYTES_MAX: usize = 8;
+    const WORDS: [&[u8]; 13] = [
+        b"access",
+        b"account",
+        b"api",
+        b"app",
+        b"auth",
+        b"client",
+        b"key",
+        b"password",
+        b"private",
+        b"secret",
+        b"service",
+        b"signing",
+        b"token",
+    ];
+    let mut end = start;
+    for _ in 0..WORDS_MAX {
+        if at(bytes, end) != b' ' {
+            break;
+        }
+        let length = count_while(bytes, end + 1, WORD_BYTES_MAX + 1, is_key);
+        let word = slice(bytes, end + 1..end + 1 + length);
+        if !WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            break;
+        }
+        end += 1 + length;
+    }
+    end - start
+}
+
 /// The credential behind the name of an authentication scheme.
 fn without_scheme(bytes: &[u8], value: Range<usize>) -> Range<usize> {
     const SCHEMES: [&[u8]; 6] = [b"bearer", b"token", b"basic", b"apikey", b"bot", b"ssws"];
@@ -290,6 +319,24 @@ mod tests {
             "\"token\": \"Bearer abc\"",
             "the token is abc",
             "?x=1&token=abc&y=2",
+            "ENV['TOKEN'] ||= 'abc'",
+            "TOKEN ?= abc",
+            "process.env.TOKEN || 'abc'",
+            "process.env.TOKEN ?? \"abc\"",
+            "buildConfigField(\"String\", \"TOKEN\", \"\\\"abc\\\"\")",
+            "var Token string = `abc`",
+            "variable \"token\" {\n  type = string\n  default = \"abc\"\n}",
+            "resource \"x\" \"token\" {\n  type  = \"SecureString\"\n  value = \"abc\"\n}",
+            "- {name: TOKEN, value: \"abc\"}",
+            "<string name=\"token\">abc</string>",
+            "<key>Token</key>\n\t<string>abc</string>",
+            "<name>token</name><value>abc</value>",
+            "- **Acme token**: abc",
+            "**Token:** abc",
+            "| Acme token | abc |",
+            "name,token,created\nprod,abc,2026-01-02\n",
+            "\"token\",\"id\"\r\n\"abc\",\"7\"",
+            "INSERT INTO t (id, token) VALUES (7, 'abc');",
         ] {
             assert_eq!(value(text), Some("abc"), "{text}");
         }
@@ -298,9 +345,33 @@ mod tests {
             "Token::new(abc)",
             "token)",
             "tokens (good)",
+            "token || other",
+            "(token, other)\nabc, def",
+            "    call(\n        token,\n        other,\n    )",
+            "a, token, b\nc, d",
+            "\"token\" {\n  value\n}",
+            "a | token | b",
         ] {
             assert_eq!(value(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn words_of_prose_belong_to_a_key() {
+        for (text, key) in [
+            ("Token api key: abc", "tokenapikey"),
+            ("token Secret is abc", "tokensecret"),
+            ("token keyword: abc", "token"),
+        ] {
+            let found = Key::around(text.as_bytes(), 0, None).assignment;
+            let found = found.map(|assignment| assignment.key);
+            assert_eq!(found.as_deref().unwrap_or("token"), key, "{text}");
+        }
+        let command = Key::around(b"ENV TOKEN abc", 4, None).assignment;
+        assert_eq!(
+            command.map(|found| found.notation),
+            Some(Notation::Explicit)
+        );
     }
 
     #[test]

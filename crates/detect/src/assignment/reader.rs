@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::{Notation, VALUE_BYTES_MAX};
+use super::{Notation, VALUE_BYTES_MAX, apart};
 use crate::bytes::{at, before, count_while, slice};
 
-const SPACE_BYTES_MAX: usize = 8;
-const INDENT_BYTES_MAX: usize = 32;
+pub(super) const SPACE_BYTES_MAX: usize = 8;
+pub(super) const INDENT_BYTES_MAX: usize = 32;
 
 /// Reads values; `open` is an unquoted one whose end is known.
 pub(super) struct Reader<'a> {
@@ -24,16 +24,22 @@ impl Reader<'_> {
         let explicit = |(value, is_quoted)| (value, is_quoted, Notation::Explicit);
         // The quote that closes the key, and the bracket that closes an index.
         let quotes = count_while(bytes, key.end, 2, |b| {
-            matches!(b, b'\\' | b'"' | b'\'' | b'`')
+            matches!(b, b'\\' | b'"' | b'\'' | b'`' | b'*')
         });
         let mut position = key.end + quotes;
         position += count_while(bytes, position, 1, |b| b == b']');
         let spaces = count_while(bytes, position, SPACE_BYTES_MAX, is_space);
         let next = position + spaces;
         if let Some(value) = after_operator(bytes, next) {
+            // `**token:** …`, in bold.
+            let bold = count_while(bytes, value, 2, |b| b == b'*') / 2 * 2;
+            let start = value + bold;
             let start =
-                value + count_while(bytes, value, SPACE_BYTES_MAX, |b| is_space(b) || b == b'\n');
+                start + count_while(bytes, start, SPACE_BYTES_MAX, |b| is_space(b) || b == b'\n');
             return self.value_at(start).map(explicit);
+        }
+        if let Some((value, is_quoted)) = apart::value(self, key, position, next) {
+            return Some((value, is_quoted, Notation::Explicit));
         }
         match at(bytes, next) {
             // `setToken("…")`, `header("X-Api-Key", "…")`.
@@ -76,13 +82,18 @@ impl Reader<'_> {
                 let start = prose(bytes, next);
                 let (value, is_quoted) = self.value_at(start)?;
                 let is_word = at(bytes, value.start).is_ascii_alphanumeric();
-                is_word.then_some((value, is_quoted, Notation::Prose))
+                let notation = if is_command(bytes, key.start) {
+                    Notation::Explicit
+                } else {
+                    Notation::Prose
+                };
+                is_word.then_some((value, is_quoted, notation))
             }
         }
     }
 
     /// The value of `value: …`, where a list of pairs names its keys.
-    fn named_value(&self, position: usize) -> Option<(Range<usize>, bool)> {
+    pub(super) fn named_value(&self, position: usize) -> Option<(Range<usize>, bool)> {
         let bytes = self.bytes;
         let is_quote = |b: u8| matches!(b, b'\\' | b'"' | b'\'');
         let start = position + count_while(bytes, position, 2, is_quote);
@@ -98,7 +109,7 @@ impl Reader<'_> {
     }
 
     /// The value at a position, and whether it is quoted.
-    fn value_at(&self, position: usize) -> Option<(Range<usize>, bool)> {
+    pub(super) fn value_at(&self, position: usize) -> Option<(Range<usize>, bool)> {
         let bytes = self.bytes;
         // Prefixes of string literals, and the backslash of a quote within a quoted text.
         let prefix = count_while(bytes, position, 2, |b| {
@@ -106,7 +117,11 @@ impl Reader<'_> {
         });
         let quote = at(bytes, position + prefix);
         if matches!(quote, b'"' | b'\'' | b'`') {
-            let start = position + prefix + 1;
+            let mut start = position + prefix + 1;
+            // A text that is quoted within code that is quoted: `"\"…\""`.
+            if prefix == 0 && at(bytes, start) == b'\\' && at(bytes, start + 1) == quote {
+                start += 2;
+            }
             let content = slice(bytes, start..start + VALUE_BYTES_MAX);
             let length = content
                 .iter()
@@ -129,10 +144,17 @@ impl Reader<'_> {
 }
 
 /// The text of an XML element.
-fn element(bytes: &[u8], start: usize) -> Option<(Range<usize>, bool)> {
+pub(super) fn element(bytes: &[u8], start: usize) -> Option<(Range<usize>, bool)> {
     let length = count_while(bytes, start, VALUE_BYTES_MAX, |b| b != b'<' && b != b'\n');
     let is_closed = slice(bytes, start + length..start + length + 2) == b"</";
     (length > 0 && is_closed).then_some((start..start + length, true))
+}
+
+/// Whether a command that sets a variable stands before a key: `ENV TOKEN …`, `setx TOKEN …`.
+fn is_command(bytes: &[u8], key: usize) -> bool {
+    let commands: [&[u8]; 5] = [b"ENV ", b"setx ", b"setenv ", b"-gx ", b"-x "];
+    let text = slice(bytes, key.saturating_sub(8)..key);
+    commands.iter().any(|command| text.ends_with(command))
 }
 
 /// Passes over the words that may stand between a key and its value.
@@ -151,6 +173,9 @@ fn prose(bytes: &[u8], position: usize) -> usize {
 fn after_operator(bytes: &[u8], position: usize) -> Option<usize> {
     match (at(bytes, position), at(bytes, position + 1)) {
         (b'=', b'=') => None,
+        // Where nothing is set yet: `||=`, `??=`, `?=`.
+        (b'|', b'|') | (b'?', b'?') if at(bytes, position + 2) == b'=' => Some(position + 3),
+        (b'?', b'=') => Some(position + 2),
         (b'=', b'>') | (b':', b'=') => Some(position + 2),
         (b':', b':') => None,
         (b'=', _) => Some(position + 1),
@@ -169,6 +194,6 @@ fn after_annotation(bytes: &[u8], position: usize) -> usize {
     if is_assignment { end + 1 } else { position }
 }
 
-const fn is_space(byte: u8) -> bool {
+pub(super) const fn is_space(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
