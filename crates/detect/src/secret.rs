@@ -123,6 +123,9 @@ const BLANKS: [&str; 13] = [
 /// text cost more than the text is long.
 const LOOKED_AT_BYTES_MAX: usize = 128;
 
+/// Shorter values are taken for passwords only.
+const SHORT_BYTES_MIN: usize = 12;
+
 /// Whether a value is a secret by the name of its normalised key.
 pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Notation) -> bool {
     let value = slice(value, 0..value.len().min(LOOKED_AT_BYTES_MAX));
@@ -147,15 +150,18 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
         }
         Notation::Explicit if is_password => {
             let symbols = value.len() - digits - letters;
-            (digits > 0 || (symbols > 0 && is_quoted && !is_words(value)))
+            (digits > 0 || symbols > 0 && is_quoted && !is_words(value) || is_random_looking(value))
                 && shannon_bits(value) >= 2.5
         }
         Notation::Explicit => {
-            let is_mixed = digits >= 2 && letters >= 2 || digits == 0 && is_random_looking(value);
-            value.len() >= 16
-                && is_mixed
-                && shannon_bits(value) >= 3.3
-                && (!is_words(value) || is_random_looking(value))
+            let is_random = is_random_looking(value);
+            let is_mixed = digits >= 2 && letters >= 2;
+            let bits = shannon_bits(value);
+            if value.len() >= 16 {
+                (is_mixed || is_random) && bits >= 3.3 && (!is_words(value) || is_random)
+            } else {
+                value.len() >= SHORT_BYTES_MIN && is_mixed && bits >= 3.0 && is_random
+            }
         }
     };
     fits && (is_password && notation == Notation::Explicit || !is_structured(value))
@@ -258,6 +264,7 @@ fn is_code(value: &[u8]) -> bool {
     let is_path = |separator: &str| {
         text.contains(separator)
             && !text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.split(separator).any(is_random_part)
             && text.split(separator).enumerate().all(|(index, part)| {
                 let is_index =
                     index > 0 && part.len() <= 2 && part.bytes().all(|b| b.is_ascii_digit());
@@ -281,6 +288,12 @@ fn is_code(value: &[u8]) -> bool {
         || is_constant()
 }
 
+/// A part of a value that no name of a variable looks like.
+fn is_random_part(part: &str) -> bool {
+    const BYTES_MIN: usize = 16;
+    part.len() >= BYTES_MIN && is_random_looking(part.as_bytes())
+}
+
 /// Words joined by separators, such as a name or a path.
 fn is_words(value: &[u8]) -> bool {
     value
@@ -298,7 +311,7 @@ fn is_words(value: &[u8]) -> bool {
 fn is_structured(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     text.contains("://")
-        || text.starts_with('/')
+        || text.starts_with('/') && !text.split('/').any(is_random_part)
         || text.starts_with("./")
         || text
             .bytes()
@@ -315,6 +328,22 @@ mod tests {
             let normalised = crate::assignment::normalised(word);
             assert!(SECRET_WORDS.contains(&normalised.as_str()), "{word}");
         }
+    }
+
+    #[test]
+    fn random_values_are_secrets_in_any_length_and_alphabet() {
+        let is = |key, value: &str, is_quoted| {
+            is_secret(key, value.as_bytes(), is_quoted, Notation::Explicit)
+        };
+        assert!(is("dbpassword", "WkNSExzIotFAliAm", false));
+        assert!(!is("dbpassword", "somePasswordField", true));
+        assert!(is("appsecret", "8j0ivsy9gYo5h4", false));
+        assert!(!is("appsecret", "release-2026", true));
+        assert!(is("apitoken", "v2.e50mTd356Lm0gDmzmnNm", false));
+        assert!(!is("apitoken", "config2.token1", false));
+        assert!(is("token", "/tmATHcoZ4i4L9FLTmQoX9cKq0cuuTIrJ", true));
+        assert!(!is("token", "/usr/lib/x86_64-linux-gnu/v2", true));
+        assert!(is("token", "C7KsVtubUcZMydMywM-myvUiFhnSlo", false));
     }
 
     #[test]
