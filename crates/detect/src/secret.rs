@@ -102,6 +102,58 @@ const HARMLESS_PARTS: [&str; 11] = [
     "tokenization",
 ];
 
+/// What stands before `key` where it is the key of a table, a cache or a lock, or is public.
+const OTHER_KEYS: [&str; 48] = [
+    "answer",
+    "asset",
+    "blob",
+    "bucket",
+    "build",
+    "cache",
+    "column",
+    "com",
+    "content",
+    "cursor",
+    "dedup",
+    "duplication",
+    "entry",
+    "event",
+    "field",
+    "file",
+    "foreign",
+    "group",
+    "hash",
+    "idempotency",
+    "image",
+    "index",
+    "install",
+    "item",
+    "job",
+    "lock",
+    "lookup",
+    "map",
+    "message",
+    "name",
+    "object",
+    "page",
+    "partition",
+    "primary",
+    "pub",
+    "public",
+    "query",
+    "record",
+    "request",
+    "resource",
+    "routing",
+    "row",
+    "session",
+    "shard",
+    "sort",
+    "state",
+    "translation",
+    "verifier",
+];
+
 /// Words that stand in values which are to be filled in.
 const BLANKS: [&str; 13] = [
     "change_me",
@@ -146,7 +198,11 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
         .any(|word| key.ends_with(word));
     let fits = match notation {
         Notation::Prose => {
-            value.len() >= 20 && digits >= 3 && letters >= 3 && is_random_looking(value)
+            value.len() >= 20
+                && digits >= 3
+                && letters >= 3
+                && is_random_looking(value)
+                && !is_fingerprint(value)
         }
         Notation::Explicit if is_password => {
             let symbols = value.len() - digits - letters;
@@ -158,7 +214,8 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
             let is_mixed = digits >= 2 && letters >= 2;
             let bits = shannon_bits(value);
             if value.len() >= 16 {
-                (is_mixed || is_random) && bits >= 3.3 && (!is_words(value) || is_random)
+                let is_even = digits == 0 || has_capitals(value);
+                (is_mixed || is_random && is_even) && bits >= 3.3 && (!is_words(value) || is_random)
             } else {
                 value.len() >= SHORT_BYTES_MIN && is_mixed && bits >= 3.0 && is_random
             }
@@ -166,7 +223,7 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
     };
     fits && (is_password && notation == Notation::Explicit || !is_structured(value))
         && (is_quoted || !is_code(value))
-        && is_secret_key(key)
+        && (is_secret_key(key) || is_plain_key(key, value, notation))
         && !is_placeholder(value)
 }
 
@@ -258,6 +315,52 @@ fn is_secret_key(key: &str) -> bool {
         && !HARMLESS_PARTS.iter().any(|part| key.contains(part))
 }
 
+/// The fingerprint of a public key of OpenPGP, as prose names it.
+fn is_fingerprint(value: &[u8]) -> bool {
+    value.len() == 40
+        && value
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+}
+
+/// Whether a third of the letters at least are capitals: names in code have fewer.
+fn has_capitals(value: &[u8]) -> bool {
+    let letters = value
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let capitals = value
+        .iter()
+        .filter(|byte| byte.is_ascii_uppercase())
+        .count();
+    capitals * 3 >= letters
+}
+
+/// Whether a value that is only called a key, or ends in a word that may mean another thing, is random
+/// enough to be one. Keys of tables and caches are mostly hashes and numbers of objects: where nothing
+/// else is said of the key, its value must be neither.
+fn is_plain_key(key: &str, value: &[u8], notation: Notation) -> bool {
+    const BYTES_MIN: usize = 20;
+    const DIGITS_MIN: usize = 3;
+    // The beginnings of public keys and certificates: SSH's, and DER's in base64.
+    const PUBLIC: [&[u8]; 6] = [b"AAAA", b"MFkw", b"MFYw", b"MCow", b"MIG", b"MII"];
+    let Some(name) = key.strip_suffix("key").or_else(|| key.strip_suffix("pat")) else {
+        return false;
+    };
+    let is_hash = || {
+        value
+            .iter()
+            .all(|&byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    notation == Notation::Explicit
+        && value.len() >= BYTES_MIN
+        && is_random_looking(value)
+        && (value.iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_MIN)
+        && !PUBLIC.iter().any(|start| value.starts_with(start))
+        && !OTHER_KEYS.iter().any(|other| name.ends_with(other))
+        && (!name.is_empty() || !is_hash())
+}
+
 /// An unquoted value that is an expression: `self.password`, `config::TOKEN`, `a->b`.
 fn is_code(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
@@ -326,7 +429,11 @@ mod tests {
     fn every_key_word_has_its_normalised_form() {
         for word in crate::assignment::KEY_WORDS {
             let normalised = crate::assignment::normalised(word);
-            assert!(SECRET_WORDS.contains(&normalised.as_str()), "{word}");
+            let is_plain = ["key", "pat"].contains(word);
+            assert!(
+                is_plain || SECRET_WORDS.contains(&normalised.as_str()),
+                "{word}"
+            );
         }
     }
 
@@ -344,6 +451,28 @@ mod tests {
         assert!(is("token", "/tmATHcoZ4i4L9FLTmQoX9cKq0cuuTIrJ", true));
         assert!(!is("token", "/usr/lib/x86_64-linux-gnu/v2", true));
         assert!(is("token", "C7KsVtubUcZMydMywM-myvUiFhnSlo", false));
+    }
+
+    #[test]
+    fn what_is_only_called_a_key_must_be_random() {
+        let is = |key, value: &str| is_secret(key, value.as_bytes(), true, Notation::Explicit);
+        assert!(is("splunkkey", "1074a38c-2e10-4175-84f9-22976fea7da3"));
+        assert!(is("key", "hG3xWq81LmTz0vRk5NyBd2"));
+        assert!(is(
+            "azurepat",
+            "qh1al4awqj2hpdnnt7krv24vf4m2q5njitfx0blmeoth4g4vdm0a"
+        ));
+        assert!(!is("key", "1074a38c-2e10-4175-84f9-22976fea7da3"));
+        assert!(!is("key", "8f14e45fceea467fa6d52f1c1f3a9c11"));
+        assert!(!is("cachekey", "8f14e45fceea467fa6d52f1c1f3a9c11"));
+        assert!(!is("key", "PKCS7PrivateKeyTypes"));
+        assert!(!is("key", "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1Olb3zM"));
+        assert!(!is_secret(
+            "signingkey",
+            b"19882D92DDA4C400C22C0D56CC2AF4472167BE03",
+            false,
+            Notation::Prose
+        ));
     }
 
     #[test]
