@@ -140,7 +140,7 @@ pub(crate) fn spellings(word: &str) -> Vec<String> {
         if word.len() >= crate::plan::LITERAL_BYTES_MIN {
             return vec![word.to_owned()];
         }
-        return ["=", ":", "\"", "'", " ", "_", "-", ".", "]"]
+        return ["=", ":", "\"", "'", " ", "_", "-", ".", "]", ",", "<", ">"]
             .iter()
             .map(|next| format!("{word}{next}"))
             .collect();
@@ -355,6 +355,14 @@ mod tests {
             "a | token | b",
         ] {
             assert_eq!(value(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_words_are_looked_for_before_all_that_may_follow() {
+        for text in ["pwd,id\n1,2\n", "<pwd>x</pwd>", "pwd=x", "\"pwd\": 1"] {
+            let is_found = spellings("pwd").iter().any(|word| text.contains(word));
+            assert!(is_found, "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::bytes::{at, before, count_while, slice};
 const LINES_MAX: usize = 6;
 const LINE_BYTES_MAX: usize = 160;
 const HEAD_BYTES_MAX: usize = 256;
+const COLUMNS_MAX: usize = 12;
 const LIST_BYTES_MAX: usize = 1024;
 const TYPE_BYTES_MAX: usize = 24;
 
@@ -166,6 +167,7 @@ fn column(bytes: &[u8], key: &Range<usize>) -> Option<(usize, bool)> {
         match byte {
             b'\n' => return Some((commas, false)),
             b'(' => return Some((commas, true)),
+            b',' if commas == COLUMNS_MAX => return None,
             b',' => commas += 1,
             b' ' | b'"' | b'`' | b'[' | b']' => {}
             _ if is_key(byte) => {}
