@@ -37,7 +37,7 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
     let fits = match notation {
         Notation::Prose => {
             value.len() >= 20
-                && digits >= 3
+                && digits >= 2
                 && letters >= 3
                 && is_random_looking(value)
                 && !is_fingerprint(value)
@@ -52,8 +52,13 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
             let is_mixed = digits >= 2 && letters >= 2;
             let bits = shannon_bits(value);
             if value.len() >= 16 {
+                // Few characters of hexadecimal digits repeat by chance.
+                let is_plain = digits + letters == value.len();
+                let bits_min = if is_random && is_plain { 3.0 } else { 3.3 };
                 let is_even = digits == 0 || has_capitals(value);
-                (is_mixed || is_random && is_even) && bits >= 3.3 && (!is_words(value) || is_random)
+                (is_mixed || is_random && is_even)
+                    && bits >= bits_min
+                    && (!is_words(value) || is_random)
             } else {
                 value.len() >= SHORT_BYTES_MIN && is_mixed && bits >= 3.0 && is_random
             }
@@ -153,7 +158,7 @@ fn is_secret_key(key: &str) -> bool {
         && !HARMLESS_PARTS.iter().any(|part| key.contains(part))
 }
 
-/// The fingerprint of a public key of OpenPGP, as prose names it.
+/// The fingerprint of a public key in `OpenPGP`, as prose names it.
 fn is_fingerprint(value: &[u8]) -> bool {
     value.len() == 40
         && value
@@ -288,6 +293,7 @@ mod tests {
         assert!(!is("apitoken", "config2.token1", false));
         assert!(is("token", "/tmATHcoZ4i4L9FLTmQoX9cKq0cuuTIrJ", true));
         assert!(!is("token", "/usr/lib/x86_64-linux-gnu/v2", true));
+        assert!(is("pushertoken", "d1614c9fb164644f67e8", true));
         assert!(is("token", "C7KsVtubUcZMydMywM-myvUiFhnSlo", false));
     }
 
