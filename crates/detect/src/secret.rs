@@ -158,7 +158,7 @@ fn is_secret_key(key: &str) -> bool {
         && !HARMLESS_PARTS.iter().any(|part| key.contains(part))
 }
 
-/// The fingerprint of a public key in `OpenPGP`, as prose names it.
+/// The fingerprint of a public key in `OpenPGP`, as prose and plain keys name it.
 fn is_fingerprint(value: &[u8]) -> bool {
     value.len() == 40
         && value
@@ -200,6 +200,7 @@ fn is_plain_key(key: &str, value: &[u8], notation: Notation) -> bool {
         && is_random_looking(value)
         && (value.iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_MIN)
         && !PUBLIC.iter().any(|start| value.starts_with(start))
+        && !is_fingerprint(value)
         && !OTHER_KEYS.iter().any(|other| name.ends_with(other))
         && (!name.is_empty() || !is_hash())
 }
@@ -309,6 +310,10 @@ mod tests {
         assert!(!is("key", "1074a38c-2e10-4175-84f9-22976fea7da3"));
         assert!(!is("key", "8f14e45fceea467fa6d52f1c1f3a9c11"));
         assert!(!is("cachekey", "8f14e45fceea467fa6d52f1c1f3a9c11"));
+        assert!(!is(
+            "releasekey",
+            "19882D92DDA4C400C22C0D56CC2AF4472167BE03"
+        ));
         assert!(!is("key", "PKCS7PrivateKeyTypes"));
         assert!(!is("key", "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1Olb3zM"));
         assert!(!is_secret(
