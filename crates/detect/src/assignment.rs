@@ -2,13 +2,15 @@
 //! finds a key's word; this finds the key around it, and the value that the key is given. Whether
 //! that is a secret is for others to judge (`secret.rs`, the rules).
 
-mod reader;
-
 use std::ops::Range;
 
-use self::reader::Reader;
 use crate::bytes::{at, count_back, count_while, slice};
 use crate::secret;
+
+mod apart;
+mod reader;
+
+use reader::Reader;
 
 /// A key in a text, and what it is given.
 pub(crate) struct Key {
@@ -52,12 +54,14 @@ pub(crate) const KEY_WORDS: &[&str] = &[
     "encryption-key",
     "hmac-key",
     "jwt-key",
+    "key",
     "license-key",
     "master-key",
     "pass-code",
     "pass-phrase",
     "passwd",
     "password",
+    "pat",
     "private-key",
     "pwd",
     "secret",
@@ -73,8 +77,6 @@ pub(crate) const KEY_WORDS: &[&str] = &[
 ];
 
 const KEY_BYTES_MAX: usize = 64;
-const SPACE_BYTES_MAX: usize = 8;
-const INDENT_BYTES_MAX: usize = 32;
 const VALUE_BYTES_MAX: usize = 512;
 
 // === impl Key ===
@@ -85,13 +87,7 @@ impl Key {
     pub(crate) fn around(bytes: &[u8], position: usize, last: Option<&Self>) -> Self {
         let start = position - count_back(bytes, position, KEY_BYTES_MAX, is_key);
         let mut end = position + count_while(bytes, position, KEY_BYTES_MAX, is_key);
-        // `api key`: the words of a key that is written as prose.
-        for word in [b"key", b"Key", b"KEY"] {
-            let next = slice(bytes, end + 1..end + 4);
-            if at(bytes, end) == b' ' && next == word && !is_key(at(bytes, end + 4)) {
-                end += 4;
-            }
-        }
+        end += words_after(bytes, end);
         let open = last
             .and_then(|key| key.assignment.as_ref())
             .filter(|assignment| !assignment.is_quoted)
@@ -144,7 +140,7 @@ pub(crate) fn spellings(word: &str) -> Vec<String> {
         if word.len() >= crate::plan::LITERAL_BYTES_MIN {
             return vec![word.to_owned()];
         }
-        return ["=", ":", "\"", "'", " ", "_", "-", ".", "]"]
+        return ["=", ":", "\"", "'", " ", "_", "-", ".", "]", ",", "<", ">"]
             .iter()
             .map(|next| format!("{word}{next}"))
             .collect();
@@ -235,8 +231,38 @@ fn is_key(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-const fn is_space(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
+/// The length of the words that belong to a key which is written as prose: `Acme access token`.
+fn words_after(bytes: &[u8], start: usize) -> usize {
+    const WORDS_MAX: usize = 3;
+    const WORD_BYTES_MAX: usize = 8;
+    const WORDS: [&[u8]; 13] = [
+        b"access",
+        b"account",
+        b"api",
+        b"app",
+        b"auth",
+        b"client",
+        b"key",
+        b"password",
+        b"private",
+        b"secret",
+        b"service",
+        b"signing",
+        b"token",
+    ];
+    let mut end = start;
+    for _ in 0..WORDS_MAX {
+        if at(bytes, end) != b' ' {
+            break;
+        }
+        let length = count_while(bytes, end + 1, WORD_BYTES_MAX + 1, is_key);
+        let word = slice(bytes, end + 1..end + 1 + length);
+        if !WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            break;
+        }
+        end += 1 + length;
+    }
+    end - start
 }
 
 /// The credential behind the name of an authentication scheme.
@@ -272,56 +298,72 @@ mod tests {
         text.get(key.assignment?.value)
     }
 
+    /// All give `token` the value `abc`.
+    const NOTATIONS: &[&str] = &[
+        "TOKEN=abc",
+        "export MY_TOKEN='abc'",
+        "{\"token\": \"abc\"}",
+        "{\\\"token\\\":\\\"abc\\\"}",
+        "config['token'] = \"abc\"",
+        "token: &str = \"abc\"",
+        "token := `abc`",
+        "'token' => 'abc'",
+        "client.setToken(\"abc\")",
+        ".header(\"X-Token\", \"abc\")",
+        "--token abc",
+        "--token=abc",
+        "<token>abc</token>",
+        "{\"name\": \"TOKEN\",\n  \"value\": \"abc\"}",
+        "- name: TOKEN\n  value: abc",
+        "<add key=\"Token\" value=\"abc\"/>",
+        "token: Bearer abc",
+        "\"token\": \"Bearer abc\"",
+        "the token is abc",
+        "x = env.TOKEN || 'abc'",
+        "env(\"TOKEN\") ?? \"abc\"",
+        "environ.get('TOKEN') or 'abc'",
+        "$ENV{TOKEN} = 'abc';",
+        "${TOKEN:-abc}",
+        "Dim token As String = \"abc\"",
+        "string Token { get; set; } = \"abc\";",
+        "token = String::from(\"abc\")",
+        "token: Some(\"abc\".to_string())",
+        "token = []byte(\"abc\")",
+        "\"token\": [\"abc\"]",
+        "token{\"abc\"}",
+        "token = [[abc]]",
+        "*token = @\"abc\";",
+        "field \"TOKEN\", \"\\\"abc\\\"\"",
+        "<meta name=\"token\" content=\"abc\">",
+        "Set `TOKEN` to `abc`",
+        "| TOKEN | abc |",
+        "token -> abc",
+        "token [abc] rejected",
+        "TOKEN,abc",
+        "?x=1&token=abc&y=2",
+        "ENV['TOKEN'] ||= 'abc'",
+        "TOKEN ?= abc",
+        "process.env.TOKEN || 'abc'",
+        "process.env.TOKEN ?? \"abc\"",
+        "buildConfigField(\"String\", \"TOKEN\", \"\\\"abc\\\"\")",
+        "var Token string = `abc`",
+        "variable \"token\" {\n  type = string\n  default = \"abc\"\n}",
+        "resource \"x\" \"token\" {\n  type  = \"SecureString\"\n  value = \"abc\"\n}",
+        "- {name: TOKEN, value: \"abc\"}",
+        "<string name=\"token\">abc</string>",
+        "<key>Token</key>\n\t<string>abc</string>",
+        "<name>token</name><value>abc</value>",
+        "- **Acme token**: abc",
+        "**Token:** abc",
+        "| Acme token | abc |",
+        "name,token,created\nprod,abc,2026-01-02\n",
+        "\"token\",\"id\"\r\n\"abc\",\"7\"",
+        "INSERT INTO t (id, token) VALUES (7, 'abc');",
+    ];
+
     #[test]
     fn values_are_found_in_every_notation() {
-        for text in [
-            "TOKEN=abc",
-            "export MY_TOKEN='abc'",
-            "{\"token\": \"abc\"}",
-            "{\\\"token\\\":\\\"abc\\\"}",
-            "config['token'] = \"abc\"",
-            "token: &str = \"abc\"",
-            "token := `abc`",
-            "'token' => 'abc'",
-            "client.setToken(\"abc\")",
-            ".header(\"X-Token\", \"abc\")",
-            "--token abc",
-            "--token=abc",
-            "<token>abc</token>",
-            "{\"name\": \"TOKEN\",\n  \"value\": \"abc\"}",
-            "- name: TOKEN\n  value: abc",
-            "<add key=\"Token\" value=\"abc\"/>",
-            "token: Bearer abc",
-            "\"token\": \"Bearer abc\"",
-            "the token is abc",
-            "TOKEN ?= abc",
-            "x = env.TOKEN || 'abc'",
-            "env(\"TOKEN\") ?? \"abc\"",
-            "environ.get('TOKEN') or 'abc'",
-            "ENV['TOKEN'] ||= 'abc'",
-            "$ENV{TOKEN} = 'abc';",
-            "${TOKEN:-abc}",
-            "Dim token As String = \"abc\"",
-            "string Token { get; set; } = \"abc\";",
-            "variable \"token\" {\n  type = string\n  default = \"abc\"\n}",
-            "token = String::from(\"abc\")",
-            "token: Some(\"abc\".to_string())",
-            "token = []byte(\"abc\")",
-            "\"token\": [\"abc\"]",
-            "token{\"abc\"}",
-            "token = [[abc]]",
-            "*token = @\"abc\";",
-            "field \"TOKEN\", \"\\\"abc\\\"\"",
-            "<key>Token</key>\n\t<string>abc</string>",
-            "<string name=\"token\">abc</string>",
-            "<meta name=\"token\" content=\"abc\">",
-            "Set `TOKEN` to `abc`",
-            "| TOKEN | abc |",
-            "token -> abc",
-            "token [abc] rejected",
-            "TOKEN,abc",
-            "?x=1&token=abc&y=2",
-        ] {
+        for text in NOTATIONS {
             assert_eq!(value(text), Some("abc"), "{text}");
         }
         for text in [
@@ -329,9 +371,41 @@ mod tests {
             "Token::new(abc)",
             "token)",
             "tokens, good",
+            "token || other",
+            "(token, other)\nabc, def",
+            "    call(\n        token,\n        other,\n    )",
+            "a, token, b\nc, d",
+            "\"token\" {\n  value\n}",
+            "a | token | b",
         ] {
             assert_eq!(value(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn short_words_are_looked_for_before_all_that_may_follow() {
+        for text in ["pwd,id\n1,2\n", "<pwd>x</pwd>", "pwd=x", "\"pwd\": 1"] {
+            let is_found = spellings("pwd").iter().any(|word| text.contains(word));
+            assert!(is_found, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_prose_belong_to_a_key() {
+        for (text, key) in [
+            ("Token api key: abc", "tokenapikey"),
+            ("token Secret is abc", "tokensecret"),
+            ("token keyword: abc", "token"),
+        ] {
+            let found = Key::around(text.as_bytes(), 0, None).assignment;
+            let found = found.map(|assignment| assignment.key);
+            assert_eq!(found.as_deref().unwrap_or("token"), key, "{text}");
+        }
+        let command = Key::around(b"ENV TOKEN abc", 4, None).assignment;
+        assert_eq!(
+            command.map(|found| found.notation),
+            Some(Notation::Explicit)
+        );
     }
 
     #[test]

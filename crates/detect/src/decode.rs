@@ -80,7 +80,6 @@ pub(crate) struct Rewrites {
 pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
     let mut others = Vec::new();
     let mut unescaped = None;
-    let mut is_json = false;
     if let Some(text) = derive::text_in_data(view.bytes) {
         others.extend(derive::wide_text(view.bytes));
         others.extend(inflated(view, budget));
@@ -89,9 +88,8 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
     }
     if view.shape == Shape::Json {
         let derived = json::derive(view.bytes);
-        is_json = derived.is_valid;
         others = derived.nested;
-        if is_json {
+        if derived.is_valid {
             unescaped = derived.text;
         } else {
             others.extend(derived.text);

@@ -5,129 +5,16 @@ use crate::assignment::Notation;
 use crate::bytes::slice;
 use crate::entropy::{is_random_looking, shannon_bits};
 
-/// Words of normalised keys that say that the value is a secret.
-const SECRET_WORDS: [&str; 36] = [
-    "accesskey",
-    "accountkey",
-    "adminkey",
-    "apikey",
-    "appkey",
-    "applicationkey",
-    "authkey",
-    "authorization",
-    "clientkey",
-    "consumerkey",
-    "credential",
-    "cryptkey",
-    "deploykey",
-    "encryptionkey",
-    "hmackey",
-    "jwtkey",
-    "licensekey",
-    "masterkey",
-    "passcode",
-    "passphrase",
-    "passwd",
-    "password",
-    "privatekey",
-    "pwd",
-    "secret",
-    "secretkey",
-    "serverkey",
-    "servicekey",
-    "sharedkey",
-    "signingkey",
-    "storagekey",
-    "subscriptionkey",
-    "token",
-    "tokenkey",
-    "webhookkey",
-    "writekey",
-];
+mod words;
 
-/// Last parts of keys that name something about a secret, not the secret.
-const HARMLESS_ENDINGS: [&str; 38] = [
-    "algorithm",
-    "arn",
-    "class",
-    "count",
-    "created",
-    "endpoint",
-    "env",
-    "error",
-    "expires",
-    "expiry",
-    "field",
-    "file",
-    "fingerprint",
-    "format",
-    "hash",
-    "hint",
-    "id",
-    "index",
-    "label",
-    "length",
-    "limit",
-    "location",
-    "max",
-    "min",
-    "name",
-    "path",
-    "placeholder",
-    "policy",
-    "ref",
-    "size",
-    "status",
-    "ttl",
-    "type",
-    "uri",
-    "url",
-    "usage",
-    "uuid",
-    "version",
-];
-
-/// Parts of keys whose tokens are no credentials.
-const HARMLESS_PARTS: [&str; 17] = [
-    "actiontoken",
-    "cancel",
-    "changetoken",
-    "clienttoken",
-    "continuation",
-    "csrf",
-    "cursor",
-    "idempotency",
-    "integrity",
-    "nextpage",
-    "nexttoken",
-    "pagetoken",
-    "paginationtoken",
-    "public",
-    "requesttoken",
-    "synctoken",
-    "tokenization",
-];
-
-/// Words that stand in values which are to be filled in.
-const BLANKS: [&str; 13] = [
-    "change_me",
-    "changeit",
-    "changeme",
-    "change-me",
-    "dummy",
-    "example",
-    "insert",
-    "placeholder",
-    "redacted",
-    "replace",
-    "test",
-    "xxxx",
-    "your",
-];
+use words::{BLANKS, HARMLESS_ENDINGS, HARMLESS_PARTS, OTHER_KEYS, SECRET_WORDS};
 
 /// Longer values stand for themselves; looking at all of them would make many assignments in one
 /// text cost more than the text is long.
 const LOOKED_AT_BYTES_MAX: usize = 128;
+
+/// Shorter values are taken for passwords only.
+const SHORT_BYTES_MIN: usize = 12;
 
 /// Whether a value is a secret by the name of its normalised key.
 pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Notation) -> bool {
@@ -149,25 +36,38 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
         .any(|word| key.ends_with(word));
     let fits = match notation {
         Notation::Prose => {
-            value.len() >= 20 && digits >= 3 && letters >= 3 && is_random_looking(value)
+            value.len() >= 20
+                && digits >= 2
+                && letters >= 3
+                && is_random_looking(value)
+                && !is_fingerprint(value)
         }
         Notation::Explicit if is_password => {
             let symbols = value.len() - digits - letters;
-            (digits > 0 || (symbols > 0 && is_quoted && !is_words(value)))
+            (digits > 0 || symbols > 0 && is_quoted && !is_words(value) || is_random_looking(value))
                 && shannon_bits(value) >= 2.5
         }
         Notation::Explicit => {
-            let is_mixed = digits >= 2 && letters >= 2 || digits == 0 && is_random_looking(value);
-            value.len() >= 16
-                && is_mixed
-                && shannon_bits(value) >= 3.3
-                && (!is_words(value) || is_random_looking(value))
+            let is_random = is_random_looking(value);
+            let is_mixed = digits >= 2 && letters >= 2;
+            let bits = shannon_bits(value);
+            if value.len() >= 16 {
+                // Few characters of hexadecimal digits repeat by chance.
+                let is_plain = digits + letters == value.len();
+                let bits_min = if is_random && is_plain { 3.0 } else { 3.3 };
+                let is_even = digits == 0 || has_capitals(value);
+                (is_mixed || is_random && is_even)
+                    && bits >= bits_min
+                    && (!is_words(value) || is_random)
+            } else {
+                value.len() >= SHORT_BYTES_MIN && is_mixed && bits >= 3.0 && is_random
+            }
         }
     };
     fits && (is_password && notation == Notation::Explicit || !is_structured(value))
         && !is_version(value)
         && (is_quoted || !is_code(value))
-        && is_secret_key(key)
+        && (is_secret_key(key) || is_plain_key(key, value, notation))
         && !is_placeholder(value)
         && !names_secret(value)
 }
@@ -269,12 +169,60 @@ fn is_secret_key(key: &str) -> bool {
         && !HARMLESS_PARTS.iter().any(|part| key.contains(part))
 }
 
+/// The fingerprint of a public key in `OpenPGP`, as prose and plain keys name it.
+fn is_fingerprint(value: &[u8]) -> bool {
+    value.len() == 40
+        && value
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+}
+
+/// Whether a third of the letters at least are capitals: names in code have fewer.
+fn has_capitals(value: &[u8]) -> bool {
+    let letters = value
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let capitals = value
+        .iter()
+        .filter(|byte| byte.is_ascii_uppercase())
+        .count();
+    capitals * 3 >= letters
+}
+
+/// Whether a value that is only called a key, or ends in a word that may mean another thing, is random
+/// enough to be one. Keys of tables and caches are mostly hashes and numbers of objects: where nothing
+/// else is said of the key, its value must be neither.
+fn is_plain_key(key: &str, value: &[u8], notation: Notation) -> bool {
+    const BYTES_MIN: usize = 20;
+    const DIGITS_MIN: usize = 3;
+    // The beginnings of public keys and certificates: SSH's, and DER's in base64.
+    const PUBLIC: [&[u8]; 6] = [b"AAAA", b"MFkw", b"MFYw", b"MCow", b"MIG", b"MII"];
+    let Some(name) = key.strip_suffix("key").or_else(|| key.strip_suffix("pat")) else {
+        return false;
+    };
+    let is_hash = || {
+        value
+            .iter()
+            .all(|&byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    notation == Notation::Explicit
+        && value.len() >= BYTES_MIN
+        && is_random_looking(value)
+        && (value.iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_MIN)
+        && !PUBLIC.iter().any(|start| value.starts_with(start))
+        && !is_fingerprint(value)
+        && !OTHER_KEYS.iter().any(|other| name.ends_with(other))
+        && (!name.is_empty() || !is_hash())
+}
+
 /// An unquoted value that is an expression: `self.password`, `config::TOKEN`, `a->b`.
 fn is_code(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     let is_path = |separator: &str| {
         text.contains(separator)
             && !text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.split(separator).any(is_random_part)
             && text.split(separator).enumerate().all(|(index, part)| {
                 let is_index =
                     index > 0 && part.len() <= 2 && part.bytes().all(|b| b.is_ascii_digit());
@@ -304,11 +252,18 @@ fn is_code(value: &[u8]) -> bool {
         || text.contains('_') && is_words(value)
 }
 
+/// A part of a value that no name of a variable looks like.
+fn is_random_part(part: &str) -> bool {
+    const BYTES_MIN: usize = 16;
+    part.len() >= BYTES_MIN && is_random_looking(part.as_bytes())
+}
+
 /// A name, a type, a variable of a program that says itself that it is one of a secret: `password1`,
 /// `Ed25519PrivateKey`, `injectNpm2FaToken`. What is left of it is no secret.
 fn names_secret(value: &[u8]) -> bool {
     const REST_BYTES_MIN: usize = 12;
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     if !value.iter().all(is_name) {
         return false;
     }
@@ -373,7 +328,7 @@ fn is_words(value: &[u8]) -> bool {
 fn is_structured(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(value);
     text.contains("://")
-        || text.starts_with('/')
+        || text.starts_with('/') && !text.split('/').any(is_random_part)
         || text.starts_with("./")
         || text
             .bytes()
@@ -388,8 +343,55 @@ mod tests {
     fn every_key_word_has_its_normalised_form() {
         for word in crate::assignment::KEY_WORDS {
             let normalised = crate::assignment::normalised(word);
-            assert!(SECRET_WORDS.contains(&normalised.as_str()), "{word}");
+            let is_plain = ["key", "pat"].contains(word);
+            assert!(
+                is_plain || SECRET_WORDS.contains(&normalised.as_str()),
+                "{word}"
+            );
         }
+    }
+
+    #[test]
+    fn random_values_are_secrets_in_any_length_and_alphabet() {
+        let is = |key, value: &str, is_quoted| {
+            is_secret(key, value.as_bytes(), is_quoted, Notation::Explicit)
+        };
+        assert!(is("dbpassword", "WkNSExzIotFAliAm", false));
+        assert!(!is("dbpassword", "somePasswordField", true));
+        assert!(is("appsecret", "8j0ivsy9gYo5h4", false));
+        assert!(!is("appsecret", "release-2026", true));
+        assert!(is("apitoken", "v2.e50mTd356Lm0gDmzmnNm", false));
+        assert!(!is("apitoken", "config2.token1", false));
+        assert!(is("token", "/tmATHcoZ4i4L9FLTmQoX9cKq0cuuTIrJ", true));
+        assert!(!is("token", "/usr/lib/x86_64-linux-gnu/v2", true));
+        assert!(is("pushertoken", "d1614c9fb164644f67e8", true));
+        assert!(is("token", "C7KsVtubUcZMydMywM-myvUiFhnSlo", false));
+    }
+
+    #[test]
+    fn what_is_only_called_a_key_must_be_random() {
+        let is = |key, value: &str| is_secret(key, value.as_bytes(), true, Notation::Explicit);
+        assert!(is("splunkkey", "1074a38c-2e10-4175-84f9-22976fea7da3"));
+        assert!(is("key", "hG3xWq81LmTz0vRk5NyBd2"));
+        assert!(is(
+            "azurepat",
+            "qh1al4awqj2hpdnnt7krv24vf4m2q5njitfx0blmeoth4g4vdm0a"
+        ));
+        assert!(!is("key", "1074a38c-2e10-4175-84f9-22976fea7da3"));
+        assert!(!is("key", "8f14e45fceea467fa6d52f1c1f3a9c11"));
+        assert!(!is("cachekey", "8f14e45fceea467fa6d52f1c1f3a9c11"));
+        assert!(!is(
+            "releasekey",
+            "19882D92DDA4C400C22C0D56CC2AF4472167BE03"
+        ));
+        assert!(!is("key", "PKCS7PrivateKeyTypes"));
+        assert!(!is("key", "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1Olb3zM"));
+        assert!(!is_secret(
+            "signingkey",
+            b"19882D92DDA4C400C22C0D56CC2AF4472167BE03",
+            false,
+            Notation::Prose
+        ));
     }
 
     #[test]

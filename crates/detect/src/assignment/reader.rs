@@ -3,8 +3,11 @@
 
 use std::ops::Range;
 
-use super::{INDENT_BYTES_MAX, Notation, SPACE_BYTES_MAX, VALUE_BYTES_MAX, is_space};
+use super::{Notation, VALUE_BYTES_MAX, apart};
 use crate::bytes::{at, before, count_while, slice};
+
+pub(super) const SPACE_BYTES_MAX: usize = 8;
+pub(super) const INDENT_BYTES_MAX: usize = 32;
 
 /// A value, and whether it is quoted.
 type Value = (Range<usize>, bool);
@@ -22,12 +25,16 @@ impl Reader<'_> {
     pub(super) fn value_of(&self, key: &Range<usize>) -> Option<(Range<usize>, bool, Notation)> {
         let bytes = self.bytes;
         // The quote that closes the key, and the bracket that closes an index or a call.
-        let quotes = count_while(bytes, key.end, 2, |b| is_quote(b) || b == b'\\');
+        let quotes = count_while(bytes, key.end, 2, |b| {
+            is_quote(b) || matches!(b, b'\\' | b'*')
+        });
         let mut end = key.end + quotes;
         end += count_while(bytes, end, 1, |b| matches!(b, b']' | b')' | b'}'));
         let spaces = count_while(bytes, end, SPACE_BYTES_MAX, is_space);
         let next = end + spaces;
         if let Some(start) = after_operator(bytes, next) {
+            // `**token:** …`, in bold.
+            let start = start + count_while(bytes, start, 2, |b| b == b'*') / 2 * 2;
             let start = start + self.blanks(start, SPACE_BYTES_MAX);
             // A name may stand behind `or` too.
             let operator = slice(bytes, next..next + 2);
@@ -38,29 +45,46 @@ impl Reader<'_> {
             };
             return value.or_else(|| self.wrapped(start)).map(explicit);
         }
-        let value = match at(bytes, next) {
-            // `setToken("…")`, `header("X-Api-Key", "…")`, `token{"…"}`.
-            b'(' if quotes == 0 && end == key.end => self.quoted_at(next + 1),
-            b'{' if next == key.end => self.quoted_at(next + 1),
-            // `<token>…`, `<string name="token">…`.
-            b'>' if quotes > 0 || before(bytes, key.start) == b'<' => element(bytes, next + 1),
-            b',' if quotes > 0 => {
-                let start = next + 1 + self.blanks(next + 1, INDENT_BYTES_MAX);
-                self.named_value(start).or_else(|| self.quoted_at(start))
-            }
-            b'<' => self.next_element(next),
-            b'{' => self.default_within(next),
-            // `<add key="token" value="…"/>`, `name: TOKEN` and `value: …` on the next line.
-            _ => {
-                let blanks = self.blanks(end, INDENT_BYTES_MAX);
-                (blanks > 0)
-                    .then(|| self.named_value(end + blanks))
-                    .flatten()
-            }
-        };
-        value
+        self.apart(key, end, next)
             .map(explicit)
             .or_else(|| self.prose(key, quotes, next))
+    }
+
+    /// The value of a key that no operator gives it: an argument, an element, a cell, a block. `end` is
+    /// behind the key and what closes it, `next` behind the spaces that follow.
+    fn apart(&self, key: &Range<usize>, end: usize, next: usize) -> Option<Value> {
+        let bytes = self.bytes;
+        let is_closed = end > key.end;
+        match at(bytes, next) {
+            // `setToken("…")`, `token{"…"}`.
+            b'(' if !is_closed => self.quoted_at(next + 1),
+            b'{' if next == key.end => self.quoted_at(next + 1),
+            b'{' if is_closed => apart::block(self, next + 1),
+            b'{' => self.property(next),
+            // `<token>…`, `<string name="token">…`.
+            b'>' if is_closed || before(bytes, key.start) == b'<' => element(bytes, next + 1),
+            b'<' => apart::sibling(bytes, next),
+            // `header("X-Api-Key", "…")`.
+            b',' if is_closed => apart::row(bytes, key).or_else(|| {
+                let start = next + 1 + self.blanks(next + 1, INDENT_BYTES_MAX);
+                self.named_value(start).or_else(|| self.quoted_at(start))
+            }),
+            b',' => apart::pair(self, next + 1).or_else(|| apart::row(bytes, key)),
+            b'|' if next > end => apart::cell(self, next + 1),
+            byte => {
+                // `<add key="token" value="…"/>`, `name: TOKEN` and `value: …` on the next line.
+                let blanks = self.blanks(end, INDENT_BYTES_MAX);
+                let named = (blanks > 0)
+                    .then(|| self.named_value(end + blanks))
+                    .flatten();
+                named.or_else(|| match byte {
+                    b'\r' | b'\n' | b')' => apart::row(bytes, key),
+                    _ if before(bytes, end) == b')' => apart::row(bytes, key),
+                    _ if next > end && byte.is_ascii_alphabetic() => apart::typed(self, next),
+                    _ => None,
+                })
+            }
+        }
     }
 
     /// A value that only stands behind its key.
@@ -77,8 +101,8 @@ impl Reader<'_> {
             return self.value_at(next).map(explicit);
         }
         let start = match at(bytes, next) {
-            // `| TOKEN | … |`, `token (…)`, `token […]`.
-            b'|' | b'(' | b'[' if is_apart => {
+            // `token (…)`, `token […]`.
+            b'(' | b'[' if is_apart => {
                 next + 1 + count_while(bytes, next + 1, SPACE_BYTES_MAX, is_space)
             }
             // `TOKEN,…` at the beginning of a line.
@@ -92,7 +116,10 @@ impl Reader<'_> {
         let (value, is_quoted) = self.value_at(start)?;
         // `#define TOKEN "…"`, `storePassword "…"`, `SetEnv API_TOKEN …`.
         let name = Name::of(slice(bytes, key.clone()));
-        if name == Name::Constant || name == Name::Identifier && is_quoted {
+        if name == Name::Constant
+            || name == Name::Identifier && is_quoted
+            || is_command(bytes, key.start)
+        {
             return Some(explicit((value, is_quoted)));
         }
         let is_word = at(bytes, value.start).is_ascii_alphanumeric();
@@ -104,7 +131,7 @@ impl Reader<'_> {
     }
 
     /// The value of `value: …`, where a list of pairs names its keys.
-    fn named_value(&self, position: usize) -> Option<Value> {
+    pub(super) fn named_value(&self, position: usize) -> Option<Value> {
         const WORDS: [&[u8]; 3] = [b"value", b"content", b"default"];
         let bytes = self.bytes;
         let quotes = |at: usize| count_while(bytes, at, 2, |b| is_quote(b) || b == b'\\');
@@ -121,37 +148,15 @@ impl Reader<'_> {
         self.value_at(value + count_while(bytes, value, SPACE_BYTES_MAX, is_space))
     }
 
-    /// `variable "token" { default = "…" }`, and `Token { get; } = "…"`.
-    fn default_within(&self, open: usize) -> Option<Value> {
-        const BLOCK_BYTES_MAX: usize = 200;
+    /// `Token { get; set; } = "…"`.
+    fn property(&self, open: usize) -> Option<Value> {
+        const BLOCK_BYTES_MAX: usize = 64;
         let bytes = self.bytes;
-        let block = slice(bytes, open..open + BLOCK_BYTES_MAX);
-        let length = memchr::memchr(b'}', block).unwrap_or(block.len());
-        let words = memchr::memmem::find(slice(block, 0..length), b"default");
-        if let Some(word) = words {
-            return self.named_value(open + word);
-        }
+        let length = memchr::memchr(b'}', slice(bytes, open..open + BLOCK_BYTES_MAX))?;
         let close = open + length + 1;
         let next = close + self.blanks(close, SPACE_BYTES_MAX);
         let value = after_operator(bytes, next).filter(|_| at(bytes, next) == b'=')?;
         self.quoted_at(value + self.blanks(value, SPACE_BYTES_MAX))
-    }
-
-    /// `<key>token</key> <string>…</string>`.
-    fn next_element(&self, end_tag: usize) -> Option<Value> {
-        const TAG_BYTES_MAX: usize = 24;
-        let bytes = self.bytes;
-        if at(bytes, end_tag + 1) != b'/' {
-            return None;
-        }
-        let is_name = |b: u8| b.is_ascii_alphanumeric();
-        let close = end_tag + 2 + count_while(bytes, end_tag + 2, TAG_BYTES_MAX, is_name);
-        let open = close + 1 + self.blanks(close + 1, INDENT_BYTES_MAX);
-        if at(bytes, close) != b'>' || at(bytes, open) != b'<' {
-            return None;
-        }
-        let content = open + 1 + count_while(bytes, open + 1, TAG_BYTES_MAX, is_name);
-        (at(bytes, content) == b'>').then(|| element(bytes, content + 1))?
     }
 
     /// A value in what a program makes of it: `String::from("…")`, `["…"]`, `[]byte("…")`.
@@ -172,7 +177,7 @@ impl Reader<'_> {
     }
 
     /// The value at a position, and whether it is quoted.
-    fn value_at(&self, position: usize) -> Option<Value> {
+    pub(super) fn value_at(&self, position: usize) -> Option<Value> {
         let bytes = self.bytes;
         // Prefixes of string literals, and the backslash of a quote within a quoted text.
         let prefix = count_while(bytes, position, 2, |b| {
@@ -196,6 +201,13 @@ impl Reader<'_> {
         let is_code = matches!(at(bytes, position + length), b'(' | b'[' | b'{');
         (length > 0 && !is_code).then_some((position..position + length, false))
     }
+}
+
+/// Whether a command that sets a variable stands before a key: `ENV TOKEN …`, `setx TOKEN …`.
+fn is_command(bytes: &[u8], key: usize) -> bool {
+    let commands: [&[u8]; 5] = [b"ENV ", b"setx ", b"setenv ", b"-gx ", b"-x "];
+    let text = slice(bytes, key.saturating_sub(8)..key);
+    commands.iter().any(|command| text.ends_with(command))
 }
 
 /// What a key looks like.
@@ -252,7 +264,7 @@ fn quoted(bytes: &[u8], open: usize) -> Option<Value> {
 }
 
 /// The text of an XML element.
-fn element(bytes: &[u8], start: usize) -> Option<Value> {
+pub(super) fn element(bytes: &[u8], start: usize) -> Option<Value> {
     let length = count_while(bytes, start, VALUE_BYTES_MAX, |b| b != b'<' && b != b'\n');
     let is_closed = slice(bytes, start + length..start + length + 2) == b"</";
     (length > 0 && is_closed).then_some((start..start + length, true))
@@ -318,4 +330,8 @@ fn after_annotation(bytes: &[u8], position: usize) -> usize {
     let end = position + count_while(bytes, position, TYPE_BYTES_MAX, is_type);
     let is_assignment = end > position + 1 && at(bytes, end) == b'=' && before(bytes, end) == b' ';
     if is_assignment { end + 1 } else { position }
+}
+
+pub(super) const fn is_space(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
