@@ -74,6 +74,8 @@ struct Progress {
 struct Sight<'a> {
     rules: &'a [Rule],
     bytes: &'a [u8],
+    /// Whether keys and values belong together.
+    is_one: bool,
     progress: Progress,
     hits: &'a mut Hits,
 }
@@ -159,7 +161,7 @@ impl Scanner {
         runs: &Runs,
         hits: &mut Hits,
     ) {
-        self.scan_literals(rules, bytes, hits);
+        self.scan_literals(rules, (bytes, field.is_some()), hits);
         self.scan_runs(rules, bytes, runs, hits);
         if let Some(field) = field {
             self.pii.find(bytes, field, hits);
@@ -170,11 +172,18 @@ impl Scanner {
         }
     }
 
-    /// What the rules with literals see in a view.
-    pub(crate) fn scan_literals(&self, rules: &[Rule], bytes: &[u8], hits: &mut Hits) {
+    /// What the rules with literals see in a view. Whether it is one text: where pieces were put
+    /// together, keys mean nothing to the values that have become their neighbours.
+    pub(crate) fn scan_literals(
+        &self,
+        rules: &[Rule],
+        (bytes, is_one): (&[u8], bool),
+        hits: &mut Hits,
+    ) {
         let mut sight = Sight {
             rules,
             bytes,
+            is_one,
             progress: Progress {
                 done: Vec::new(),
                 key: None,
@@ -254,8 +263,9 @@ fn starts_of<'a>(bytes: &'a [u8], run: &Range<usize>) -> impl Iterator<Item = us
 impl Sight<'_> {
     fn target(&mut self, target: &Target, position: usize, scanner: &Scanner) {
         match target {
-            Target::GenericKey => self.generic_key(position, scanner.generic_rule),
-            Target::Key { rule, word } => self.key(*rule, word, position),
+            Target::GenericKey if self.is_one => self.generic_key(position, scanner.generic_rule),
+            Target::Key { rule, word } if self.is_one => self.key(*rule, word, position),
+            Target::GenericKey | Target::Key { .. } => {}
             Target::Secret { rule, secret } => {
                 if let Some(secret) = scanner.secrets.get(*secret) {
                     self.secret(*rule, secret, position);

@@ -124,7 +124,7 @@ impl<'d> Walk<'d> {
         let Detector { scanner, rules, .. } = self.detector;
         if rewrites.unescaped.is_some() {
             // The unescaped view shows the rest.
-            scanner.scan_literals(rules, view.bytes, &mut hits);
+            scanner.scan_literals(rules, (view.bytes, !view.is_joined), &mut hits);
         } else {
             let field = (!view.is_joined).then(|| view.field());
             scanner.scan(rules, (view.bytes, field), &runs, &mut hits);
