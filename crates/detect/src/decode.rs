@@ -36,11 +36,12 @@ impl Child {
     pub(crate) fn is_telling(&self, parent: &[u8]) -> bool {
         const HIDDEN_MIN: usize = 3;
         const HIDDEN_BYTES: usize = 64;
+        const MARKS_MIN: usize = 8;
         if self.is_joined || self.label.as_deref() == Some("unicode") {
             return false;
         }
-        match (&self.label, &self.map) {
-            (None, _) | (Some(_), Map::Marks(_)) => {
+        match (self.label.as_deref(), &self.map) {
+            (Some("escapes" | "percent") | None, _) => {
                 // Several close together: one here and there is chance.
                 let hides = |position: &usize| escape::hides_letter(parent, *position);
                 let positions = || memchr::memchr3_iter(b'\\', b'%', b'&', parent).filter(hides);
@@ -48,6 +49,8 @@ impl Child {
                     .zip(positions().skip(HIDDEN_MIN - 1))
                     .any(|(first, last)| last - first <= HIDDEN_BYTES)
             }
+            // Here and there something looks like one of the rarer encodings.
+            (Some(_), Map::Marks(marks)) => marks.len() >= MARKS_MIN,
             (Some(_), Map::Whole(_)) => {
                 let is_text = |byte: &&u8| matches!(byte, 0x20..=0x7E | b'\n' | b'\r' | b'\t');
                 let text = self.bytes.iter().filter(is_text).count();

@@ -22,6 +22,7 @@ use crate::plan::{Tail, Word};
 use crate::rule::{Finder, Matcher, Rule};
 use crate::runs::Runs;
 use crate::secret;
+use crate::view::View;
 
 /// The rules, compiled into what is looked for.
 pub(crate) struct Scanner {
@@ -152,19 +153,14 @@ impl Scanner {
         }
     }
 
-    /// Everything that the rules see in a view. `field` is the name of the field that it is the value
-    /// of, if it is one; nothing for a view whose numbers mean nothing.
-    pub(crate) fn scan(
-        &self,
-        rules: &[Rule],
-        (bytes, field): (&[u8], Option<&str>),
-        runs: &Runs,
-        hits: &mut Hits,
-    ) {
-        self.scan_literals(rules, (bytes, field.is_some()), hits);
+    /// Everything that the rules see in a view.
+    pub(crate) fn scan(&self, rules: &[Rule], view: &View<'_>, runs: &Runs, hits: &mut Hits) {
+        let bytes = view.bytes;
+        self.scan_literals(rules, view, hits);
         self.scan_runs(rules, bytes, runs, hits);
-        if let Some(field) = field {
-            self.pii.find(bytes, field, hits);
+        // Numbers that became neighbours mean nothing.
+        if !view.is_joined {
+            self.pii.find(bytes, view.field(), hits);
         }
         self.scan_anywhere(rules, bytes, hits);
         if let Some(general) = self.generic_rule {
@@ -172,18 +168,13 @@ impl Scanner {
         }
     }
 
-    /// What the rules with literals see in a view. Whether it is one text: where pieces were put
-    /// together, keys mean nothing to the values that have become their neighbours.
-    pub(crate) fn scan_literals(
-        &self,
-        rules: &[Rule],
-        (bytes, is_one): (&[u8], bool),
-        hits: &mut Hits,
-    ) {
+    /// What the rules with literals see in a view.
+    pub(crate) fn scan_literals(&self, rules: &[Rule], view: &View<'_>, hits: &mut Hits) {
+        let bytes = view.bytes;
         let mut sight = Sight {
             rules,
             bytes,
-            is_one,
+            is_one: view.is_one(),
             progress: Progress {
                 done: Vec::new(),
                 key: None,

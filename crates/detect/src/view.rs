@@ -82,6 +82,12 @@ impl<'a> View<'a> {
             .unwrap_or_default()
     }
 
+    /// Whether it is one text: where pieces of several were put together, keys mean nothing to the
+    /// values that became their neighbours.
+    pub(crate) fn is_one(&self) -> bool {
+        !self.is_joined || matches!(self.label.as_deref(), Some("reversed" | "spaced"))
+    }
+
     fn name_of(&self, position: usize) -> Option<Arc<str>> {
         match self.shape {
             Shape::Form => form::name_at(self.bytes, position),

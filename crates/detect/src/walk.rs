@@ -41,7 +41,7 @@ pub(crate) struct Walk<'d> {
 /// Longer runs are rare, and bounded by the budget: they are decoded as often as they come.
 const SEEN_BYTES_MAX: usize = 64 * 1024;
 
-/// How often the same decoding counts as one layer.
+/// How many notations count as one layer.
 const REPEATS_MAX: u8 = 3;
 
 // === impl Walk ===
@@ -124,10 +124,9 @@ impl<'d> Walk<'d> {
         let Detector { scanner, rules, .. } = self.detector;
         if rewrites.unescaped.is_some() {
             // The unescaped view shows the rest.
-            scanner.scan_literals(rules, (view.bytes, !view.is_joined), &mut hits);
+            scanner.scan_literals(rules, view, &mut hits);
         } else {
-            let field = (!view.is_joined).then(|| view.field());
-            scanner.scan(rules, (view.bytes, field), &runs, &mut hits);
+            scanner.scan(rules, view, &runs, &mut hits);
         }
         // In a head, one of many may lie at home and another not.
         if hits.has_more && !matches!(self.origin, Origin::Body) {
@@ -278,13 +277,15 @@ impl<'d> Walk<'d> {
         if self.is_known(parent, &child) {
             return;
         }
-        // The same decoding again is one layer up to a point: `%2525`, escapes in escapes.
-        let is_repeated =
-            child.label.is_some() && child.label == parent.label && child.is_rewrite();
+        // Notations within notations are one layer up to a point: `%2525`, source text in JSON.
+        let is_repeated = is_notation(child.label.as_deref())
+            && parent.parent.is_some()
+            && is_notation(parent.label.as_deref());
         let repeats = if is_repeated { parent.repeats + 1 } else { 0 };
         let depth = parent.depth + u8::from(!is_repeated || repeats > REPEATS_MAX);
         if depth > self.detector.limits.decode_depth_max {
-            if child.is_telling(parent.bytes) {
+            // What we put together ourselves hides nothing more.
+            if !parent.is_joined && child.is_telling(parent.bytes) {
                 self.fail(Uninspectable::DecodeDepth);
             }
             return;
@@ -313,6 +314,11 @@ impl<'d> Walk<'d> {
             self.multipart(&view, &HeaderMap::new());
         }
     }
+}
+
+/// Whether a view only writes its parent in another way.
+fn is_notation(label: Option<&str>) -> bool {
+    matches!(label, None | Some("escapes" | "percent" | "unicode"))
 }
 
 fn mask_of(rule: &Rule) -> Mask {
