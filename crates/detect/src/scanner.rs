@@ -3,6 +3,8 @@
 
 mod anywhere;
 mod candidate;
+#[cfg(test)]
+mod gates;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
