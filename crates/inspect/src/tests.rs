@@ -1,5 +1,7 @@
 //! Playbooks: a head, chunks, a decision. How a body is cut never changes what is decided.
 
+mod homes;
+
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
@@ -16,6 +18,16 @@ use crate::{Begin, Inspection, Progress, Scope, Snapshot};
 const KEY: &str = concat!("AKIA", "Q3EGRVT5YLNZ2WXC");
 
 fn snapshot(scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
+    let hosts = ["api.example.com", "api.openai.com"];
+    snapshot_of(&hosts, scan_requests, body_bytes_max)
+}
+
+/// For an agent that may reach some hosts.
+fn snapshot_towards(hosts: &[&str]) -> Arc<Snapshot> {
+    snapshot_of(hosts, true, 1 << 20)
+}
+
+fn snapshot_of(hosts: &[&str], scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
     let origin = |entry: &str| Origin {
         entry: entry.into(),
         file: "test".into(),
@@ -28,9 +40,7 @@ fn snapshot(scan_requests: bool, body_bytes_max: usize) -> Arc<Snapshot> {
         }]
     };
     let mut egress = EgressSource::empty(origin("egress"));
-    egress.allowed_domains = list("api.example.com");
-    egress.allowed_domains.extend(list("api.openai.com"));
-    egress.allowed_domains.extend(list("api.openai.com"));
+    egress.allowed_domains = hosts.iter().flat_map(|host| list(host)).collect();
     egress.blocked_categories = list("credentials");
     egress.scan_requests = Some(Set {
         value: scan_requests,
