@@ -129,7 +129,7 @@ impl Numbers {
                 .iter()
                 .filter(|byte| byte.is_ascii_alphanumeric())
                 .count();
-            if text.len() >= NUMBERS_MIN && 2 * letters >= text.len() {
+            if text.len() >= NUMBERS_MIN && 5 * letters >= 2 * text.len() {
                 decoded.push(text, self.positions.get(start).copied().unwrap_or(0));
             }
             start += text.len() + 1;
