@@ -304,9 +304,13 @@ impl Sight<'_> {
                 continue;
             }
             let end = start.saturating_add(plan.length_max).min(bytes.len());
-            if let Verified::Hit { end } = candidate.verify(bytes, start..end, self.hits) {
-                next = end.max(next);
-                break;
+            match candidate.verify(bytes, start..end, self.hits) {
+                Verified::Hit { end } => {
+                    next = end.max(next);
+                    break;
+                }
+                Verified::Dull { until } => next = until.max(next),
+                Verified::No => {}
             }
         }
         // A fixed place is only looked at once anyway.

@@ -87,7 +87,7 @@ impl Search<'_> {
             };
             let end = match self.follow(nearest.range(), &mut hits) {
                 Verified::Hit { end } => end,
-                Verified::No => nearest.end(),
+                Verified::Dull { .. } | Verified::No => nearest.end(),
             };
             // Patterns that match the empty text are not loaded; this holds if one were.
             position = end.max(position + 1);

@@ -26,7 +26,14 @@ pub(super) struct Candidate<'a> {
 
 /// What became of a candidate.
 pub(super) enum Verified {
-    Hit { end: usize },
+    Hit {
+        end: usize,
+    },
+    /// It matched and was too uniform: what begins in the first quarter of it is no better, since most
+    /// of that would have been in it.
+    Dull {
+        until: usize,
+    },
     No,
 }
 
@@ -73,7 +80,9 @@ impl Candidate<'_> {
             return Verified::No;
         }
         if self.rule.entropy_min > 0.0 && shannon_bits(secret) < self.rule.entropy_min {
-            return Verified::No;
+            return Verified::Dull {
+                until: found.start + found.len() / 4,
+            };
         }
         let verdict = validate::validate(self.rule, bytes, &found, secret);
         let Some(Verdict { secret, confidence }) = verdict else {
@@ -99,7 +108,7 @@ impl Candidate<'_> {
             return true;
         }
         const RUN_BYTES: usize = 24;
-        const DATA_BYTES: usize = 96;
+        const DATA_BYTES: usize = 64;
         let is_run = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
         let length = count_back(bytes, found.start, DATA_BYTES, is_run);
         // Zeros make data look less random; then it is told by its length.

@@ -54,7 +54,7 @@ fn plainly(index: usize, rule: &Rule, bytes: &[u8]) -> Vec<Hit> {
             .min(bytes.len());
         from = match candidate.verify(bytes, found.start()..end, &mut hits) {
             Verified::Hit { end } => end.max(found.start() + 1),
-            Verified::No => found.start() + 1,
+            Verified::Dull { .. } | Verified::No => found.start() + 1,
         };
         if from > bytes.len() {
             break;
