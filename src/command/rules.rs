@@ -34,17 +34,20 @@ pub(super) fn detector(
     key: FingerprintKey,
     limits: Limits,
 ) -> anyhow::Result<Detector> {
+    Ok(Detector::new(setup(own, key, limits)?).map_err(RuleMistakes)?)
+}
+
+fn setup(own: Option<&Path>, key: FingerprintKey, limits: Limits) -> anyhow::Result<Setup> {
     let rules = match own {
         Some(path) => files::read(path)?,
         None => Vec::new(),
     };
-    let setup = Setup {
+    Ok(Setup {
         key,
         limits,
         rules,
         secrets: Vec::new(),
-    };
-    Ok(Detector::new(setup).map_err(RuleMistakes)?)
+    })
 }
 
 /// The rule of that id.
@@ -84,7 +87,8 @@ fn unknown<'a>(what: &str, word: &str, words: impl IntoIterator<Item = &'a str>)
 
 /// A detector for looking at rules, whose fingerprints nobody sees.
 fn plain_detector(own: Option<&Path>) -> anyhow::Result<Detector> {
-    detector(own, FingerprintKey::new([0; 32]), Limits::default())
+    let setup = setup(own, FingerprintKey::new([0; 32]), Limits::default())?;
+    Ok(Detector::with_examples(setup).map_err(RuleMistakes)?)
 }
 
 fn list(args: &RulesListArgs, context: &Context) -> anyhow::Result<ExitCode> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 use oktsec_model::{Finding, Host, RequestHead, RuleId, safe_name};
 
+use crate::builtin::{self, Examples};
 use crate::bytes::slice;
 use crate::coding::{self, Coding};
 use crate::collect::Hits;
@@ -18,7 +19,7 @@ use crate::scanner::Scanner;
 use crate::segment::{self, Origin, Segment};
 use crate::view::{Map, Shape, View};
 use crate::walk::Walk;
-use crate::{builtin, home, loader};
+use crate::{home, loader};
 
 /// How much decoding one request is worth.
 #[derive(Clone, Copy, Debug)]
@@ -155,15 +156,27 @@ impl Detector {
     /// # Errors
     /// All mistakes in the rules, each with its place.
     pub fn load_rules(own: &[RuleFile]) -> Result<Vec<Rule>, Vec<RuleError>> {
-        loader::load(&builtin::FILES, own)
+        loader::load(&builtin::FILES, own, Examples::Skipped)
     }
 
-    /// A detector with the embedded rules and the operator's own.
+    /// A detector with the embedded rules and the operator's own. The embedded ones have no examples.
     ///
     /// # Errors
     /// All mistakes in the rules, each with its place.
     pub fn new(setup: Setup) -> Result<Self, Vec<RuleError>> {
-        let rules = loader::load(&builtin::FILES, &setup.rules)?;
+        Self::load(setup, Examples::Skipped)
+    }
+
+    /// The same, whose embedded rules have their examples.
+    ///
+    /// # Errors
+    /// All mistakes in the rules, each with its place.
+    pub fn with_examples(setup: Setup) -> Result<Self, Vec<RuleError>> {
+        Self::load(setup, Examples::Kept)
+    }
+
+    fn load(setup: Setup, examples: Examples) -> Result<Self, Vec<RuleError>> {
+        let rules = loader::load(&builtin::FILES, &setup.rules, examples)?;
         Ok(Self::from_rules(
             setup.key,
             setup.limits,

@@ -96,7 +96,7 @@ pub fn rule_loader(bytes: &[u8]) {
         name: "fuzz.yaml".to_owned(),
         text: String::from_utf8_lossy(bytes).into_owned(),
     };
-    drop(loader::load(&[], &[own]));
+    drop(loader::load(&[], &[own], crate::builtin::Examples::Kept));
 }
 
 fn assert_marks(marks: &[(usize, usize)], here_max: usize, there_max: usize) {

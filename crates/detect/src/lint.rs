@@ -4,7 +4,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::builtin;
+use crate::builtin::{self, Examples};
 use crate::detector::{Detector, Limits, RuleFile};
 use crate::fingerprint::FingerprintKey;
 use crate::issue::{IssueLevel, RuleIssue};
@@ -23,7 +23,7 @@ const WIDE_CLASS_BYTES: usize = 128;
 /// says is ordered by file and line.
 #[must_use]
 pub fn lint(files: &[RuleFile]) -> Vec<RuleIssue> {
-    let Loaded { rules, mut issues } = loader::read(&builtin::FILES, files);
+    let Loaded { rules, mut issues } = loader::read(&builtin::FILES, files, Examples::Kept);
     let own = |rule: &&Rule| !rule.origin.is_builtin;
     if rules.iter().any(|rule| own(&rule)) {
         issues.extend(issues_of(rules, own));
@@ -41,7 +41,7 @@ pub fn lint(files: &[RuleFile]) -> Vec<RuleIssue> {
 /// Looks at the embedded rules.
 #[must_use]
 pub fn lint_builtin() -> Vec<RuleIssue> {
-    let Loaded { rules, mut issues } = loader::read(&builtin::FILES, &[]);
+    let Loaded { rules, mut issues } = loader::read(&builtin::FILES, &[], Examples::Kept);
     issues.extend(issues_of(rules, |_| true));
     issues
 }
@@ -347,7 +347,7 @@ mod tests {
 
         #[test]
         fn any_file_may_be_given(text in "([-:?{}\\[\\]\"'|>#&*!, \n]|id|patterns|rules|name|type: regex|value: |[a-z0-9\\\\(){}*+]{1,8}){0,60}") {
-            let Loaded { issues, .. } = loader::read(&[], &[file(("any.yaml", &text))]);
+            let Loaded { issues, .. } = loader::read(&[], &[file(("any.yaml", &text))], Examples::Kept);
             prop_assert!(issues.iter().all(|issue| issue.line <= text.lines().count() + 1));
         }
 
@@ -355,7 +355,7 @@ mod tests {
         fn any_pattern_may_be_given(pattern in "([a-c]|[\\[\\](){}?*+|^$.&~,-]|\\\\[QEwdbxpC<>\\]{}]|[0-9]|\\[:alpha:\\]){0,24}") {
             let quoted = pattern.replace('\'', "''");
             let text = format!("{{id: a, name: a, severity: low, category: pii, patterns: [{{type: regex, value: '{quoted}'}}]}}");
-            let Loaded { rules, issues } = loader::read(&[], &[file(("any.yaml", &text))]);
+            let Loaded { rules, issues } = loader::read(&[], &[file(("any.yaml", &text))], Examples::Kept);
             let refused = issues.iter().any(|issue| issue.level == IssueLevel::Error);
             prop_assert_eq!(rules.is_empty(), refused);
         }

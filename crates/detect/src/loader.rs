@@ -5,10 +5,12 @@
 mod aguara;
 mod file;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use oktsec_model::{Category, Confidence, RuleId, Severity, category};
 
+use crate::builtin::Examples;
 use crate::detector::RuleFile;
 use crate::issue::{IssueLevel, RuleIssue};
 use crate::pattern::Pattern;
@@ -54,8 +56,9 @@ const EXAMPLES_MIN: usize = 2;
 pub(crate) fn load(
     embedded: &[(&str, &str)],
     own: &[RuleFile],
+    examples: Examples,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
-    let Loaded { rules, issues } = read(embedded, own);
+    let Loaded { rules, issues } = read(embedded, own, examples);
     let errors: Vec<RuleError> = issues
         .into_iter()
         .filter(|issue| issue.level == IssueLevel::Error)
@@ -73,11 +76,13 @@ pub(crate) fn load(
 }
 
 /// Reads the embedded files and the operator's own; keeps what can be kept.
-pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile]) -> Loaded {
-    let embedded = embedded.iter().map(|&(name, text)| (name, text, true));
+pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile], examples: Examples) -> Loaded {
+    let embedded = embedded
+        .iter()
+        .map(|&(name, text)| (name, examples.of(text), true));
     let own = own
         .iter()
-        .map(|file| (file.name.as_str(), file.text.as_str(), false));
+        .map(|file| (file.name.as_str(), Cow::Borrowed(file.text.as_str()), false));
     let mut loaded = Loaded {
         rules: Vec::new(),
         issues: Vec::new(),
@@ -88,11 +93,12 @@ pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile]) -> Loaded {
         let mut report = Report {
             file: name,
             is_builtin,
+            has_examples: !is_builtin || examples == Examples::Kept,
             rule: None,
             errors: 0,
             issues: &mut loaded.issues,
         };
-        for node in file::rules_in(text, &mut report) {
+        for node in file::rules_in(&text, &mut report) {
             let Some(rule) = read_rule(&node, &mut report) else {
                 continue;
             };
@@ -114,6 +120,7 @@ pub(crate) fn read(embedded: &[(&str, &str)], own: &[RuleFile]) -> Loaded {
 struct Report<'a> {
     file: &'a str,
     is_builtin: bool,
+    has_examples: bool,
     rule: Option<RuleId>,
     /// How many errors there were in this file.
     errors: usize,
@@ -342,6 +349,9 @@ impl Fields<'_, '_, '_> {
     /// Examples are texts, or lists of texts that are joined: so that no complete secret needs to
     /// stand in a file, where other scanners would trip over it.
     fn examples(&mut self, name: &str) -> Vec<String> {
+        if !self.report.has_examples {
+            return Vec::new();
+        }
         let Some(node) = self.entries.get(name) else {
             self.advise(name, "is missing");
             return Vec::new();

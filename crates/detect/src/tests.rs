@@ -7,13 +7,19 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::HeaderMap;
 use proptest::prelude::*;
 
-use crate::{Detector, FingerprintKey, Limits, Scan, Uninspectable};
+use crate::{Detector, FingerprintKey, Limits, Scan, Setup, Uninspectable};
 
 const KEY: &str = concat!("AKIA", "1234567890ABCDEF");
 
 fn detector() -> &'static Detector {
     static DETECTOR: std::sync::LazyLock<Detector> = std::sync::LazyLock::new(|| {
-        match Detector::builtin(FingerprintKey::new([7; 32]), Limits::default()) {
+        let setup = Setup {
+            key: FingerprintKey::new([7; 32]),
+            limits: Limits::default(),
+            rules: Vec::new(),
+            secrets: Vec::new(),
+        };
+        match Detector::with_examples(setup) {
             Ok(detector) => detector,
             Err(errors) => {
                 let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -50,6 +56,26 @@ fn every_rule_keeps_its_promises() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn without_their_examples_the_rules_are_the_same() {
+    let lean = Detector::builtin(FingerprintKey::new([7; 32]), Limits::default());
+    let lean = lean.unwrap_or_else(|errors| panic!("{} mistakes", errors.len()));
+    let shown = |detector: &Detector| -> Vec<String> {
+        let shown = detector.rules().map(|rule| {
+            let places = &rule.places;
+            let texts = (rule.patterns().join(" "), rule.homes.join(" "));
+            format!(
+                "{} {:?} {places:?} {texts:?}",
+                rule.id.as_str(),
+                rule.origin
+            )
+        });
+        shown.collect()
+    };
+    assert_eq!(shown(&lean), shown(detector()));
+    assert!(lean.rules().all(|rule| rule.examples.is_empty()));
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -11,7 +11,7 @@ use crate::rule::Rule;
 
 fn rules() -> &'static (Vec<Rule>, Rules) {
     static RULES: std::sync::LazyLock<(Vec<Rule>, Rules)> = std::sync::LazyLock::new(|| {
-        let Ok(list) = loader::load(&builtin::FILES, &[]) else {
+        let Ok(list) = loader::load(&builtin::FILES, &[], builtin::Examples::Kept) else {
             panic!("the rules have mistakes")
         };
         let rules = Rules::new(&list);

@@ -10,11 +10,16 @@ use super::{Scanner, Target};
 use crate::collect::{Hit, Hits};
 use crate::rule::{Matcher, Rule};
 use crate::view::View;
-use crate::{Detector, FingerprintKey, Limits};
+use crate::{Detector, FingerprintKey, Limits, Setup};
 
 fn detector() -> Detector {
-    Detector::builtin(FingerprintKey::new([7; 32]), Limits::default())
-        .unwrap_or_else(|errors| panic!("{} mistakes", errors.len()))
+    let setup = Setup {
+        key: FingerprintKey::new([7; 32]),
+        limits: Limits::default(),
+        rules: Vec::new(),
+        secrets: Vec::new(),
+    };
+    Detector::with_examples(setup).unwrap_or_else(|errors| panic!("{} mistakes", errors.len()))
 }
 
 /// Ordinary text: this repository's own sources and documents.
