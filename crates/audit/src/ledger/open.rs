@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::chain::{Head, InstanceId, Record};
 use crate::event::{Ended, EndedTiming, Event, Recovered, Started, TunnelClosed};
-use crate::ledger::store::{Open, Store, now, opening_event};
+use crate::ledger::store::{Lock, Open, Store, now, opening_event};
 use crate::ledger::{Change, LedgerOptions};
 use crate::segment::{Directory, Line, Lines, instance_of, opening};
 
@@ -87,7 +87,7 @@ pub(super) fn open(options: &LedgerOptions) -> Result<Store, OpenError> {
     Ok(store)
 }
 
-fn lock(directory: &Directory, options: &LedgerOptions) -> Result<File, OpenError> {
+fn lock(directory: &Directory, options: &LedgerOptions) -> Result<Lock, OpenError> {
     let path = directory.lock_path();
     let file = OpenOptions::new()
         .write(true)
@@ -96,7 +96,7 @@ fn lock(directory: &Directory, options: &LedgerOptions) -> Result<File, OpenErro
         .mode(0o600)
         .open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
             dir: options.dir.clone(),
         }),
@@ -105,7 +105,7 @@ fn lock(directory: &Directory, options: &LedgerOptions) -> Result<File, OpenErro
 }
 
 /// A new chain.
-fn begin(directory: Directory, options: &LedgerOptions, lock: File) -> Result<Store, OpenError> {
+fn begin(directory: Directory, options: &LedgerOptions, lock: Lock) -> Result<Store, OpenError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| OpenError::Random(error.to_string()))?;
     let instance = InstanceId(bytes);
@@ -131,7 +131,7 @@ fn begin(directory: Directory, options: &LedgerOptions, lock: File) -> Result<St
 fn resume(
     directory: Directory,
     options: &LedgerOptions,
-    lock: File,
+    lock: Lock,
     tail: Tail,
 ) -> Result<(Store, bool, Option<Cut>), OpenError> {
     let path = directory.segment_path(tail.first);

@@ -17,8 +17,7 @@ pub(crate) struct Store {
     pub(crate) directory: Directory,
     pub(crate) instance: InstanceId,
     pub(crate) segment_bytes_max: u64,
-    /// Held for its lock.
-    pub(crate) _lock: File,
+    pub(crate) _lock: Lock,
     pub(crate) file: Arc<File>,
     /// The number of the segment's first record.
     pub(crate) first: u64,
@@ -28,11 +27,25 @@ pub(crate) struct Store {
     pub(crate) open: Open,
 }
 
+/// The lock of a ledger's directory. Given back when it is dropped, even where a process that was just
+/// started still holds a copy of the file: closing alone would leave it with that one until it runs
+/// its program.
+pub(crate) struct Lock(pub(crate) File);
+
 /// What has begun and not ended.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Open {
     pub(crate) exchanges: HashSet<ExchangeId>,
     pub(crate) tunnels: HashSet<ExchangeId>,
+}
+
+// === impl Lock ===
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // There is nothing to do about an error: the end of the process gives it back as well.
+        let _unlocked = self.0.unlock();
+    }
 }
 
 /// The clock of the records that the ledger makes itself.

@@ -151,6 +151,19 @@ fn a_second_opening_is_refused() {
 }
 
 #[test]
+fn the_lock_is_given_back_although_a_copy_of_the_file_lives_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    let file = File::create(&path).unwrap();
+    file.try_lock().unwrap();
+    // As a child has it that was forked and has not yet run its program.
+    let copy = file.try_clone().unwrap();
+    drop(store::Lock(file));
+    assert!(File::open(&path).unwrap().try_lock().is_ok());
+    drop(copy);
+}
+
+#[test]
 fn a_tail_torn_anywhere_is_cut_and_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let (ledger, _threads) = Ledger::open(&options(dir.path())).unwrap();
