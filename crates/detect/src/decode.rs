@@ -49,9 +49,11 @@ impl Child {
                     .zip(positions().skip(HIDDEN_MIN - 1))
                     .any(|(first, last)| last - first <= HIDDEN_BYTES)
             }
-            // Here and there something looks like one of the rarer encodings.
-            (Some(_), Map::Marks(marks)) => marks.len() >= MARKS_MIN,
-            (Some(_), Map::Whole(_)) => {
+            // Here and there something looks like an escape of a rarer kind.
+            (Some("quoted-printable" | "octal" | "percent-u" | "utf-7"), Map::Marks(marks)) => {
+                marks.len() >= MARKS_MIN
+            }
+            (Some(_), _) => {
                 let is_text = |byte: &&u8| matches!(byte, 0x20..=0x7E | b'\n' | b'\r' | b'\t');
                 let text = self.bytes.iter().filter(is_text).count();
                 self.is_cut

@@ -1,5 +1,7 @@
 //! Shannon entropy, the measure of how random a value looks.
 
+use crate::bytes::slice;
+
 /// Bits per byte of the value's own distribution of bytes; 0 for an empty value.
 pub(crate) fn shannon_bits(value: &[u8]) -> f32 {
     let mut counts = [0_u16; 256];
@@ -31,21 +33,23 @@ pub(crate) fn is_random_looking(value: &[u8]) -> bool {
 }
 
 /// Whether a long value has as few capitals among its small letters as the names of programs have,
-/// such as `connectionLostBeforeResponse`. Of random letters half are capitals.
+/// such as `connectionLostBeforeResponse`: as a whole and in its beginning, so that nothing appended
+/// makes a name of a secret. Of random letters half are capitals.
 pub(crate) fn is_name_like(value: &[u8]) -> bool {
     const LETTERS_MIN: usize = 24;
-    let capitals = value
-        .iter()
-        .filter(|byte| byte.is_ascii_uppercase())
-        .count();
-    let letters = value
-        .iter()
-        .filter(|byte| byte.is_ascii_alphabetic())
-        .count();
-    letters >= LETTERS_MIN
-        && letters * 5 > value.len() * 4
-        && capitals > 0
-        && capitals * 5 < letters
+    const BEGINNING_BYTES: usize = 40;
+    let has_few_capitals = |text: &[u8]| {
+        let count = |test: fn(&u8) -> bool| text.iter().filter(|byte| test(byte)).count();
+        let (letters, capitals) = (
+            count(u8::is_ascii_alphabetic),
+            count(u8::is_ascii_uppercase),
+        );
+        letters >= LETTERS_MIN
+            && letters * 5 > text.len() * 4
+            && capitals > 0
+            && capitals * 5 < letters
+    };
+    has_few_capitals(value) && has_few_capitals(slice(value, 0..BEGINNING_BYTES))
 }
 
 fn changes(value: &[u8]) -> usize {

@@ -69,13 +69,20 @@ pub(crate) fn is_secret(key: &str, value: &[u8], is_quoted: bool, notation: Nota
         && (is_quoted || !is_code(value))
         && (is_secret_key(key) || is_plain_key(key, value, notation))
         && !is_placeholder(value)
-        && !names_secret(value)
+        && !names_secret(value, is_password)
 }
 
-/// Whether there is an escape in a value: what it says is seen where the escape is undone.
+/// Whether a letter of a value is written as an escape: what the value says is seen where that is undone.
 fn has_escape(value: &[u8]) -> bool {
-    memchr::memchr_iter(b'\\', value)
-        .any(|at| matches!(value.get(at + 1), Some(b'n' | b'r' | b't' | b'u' | b'x')))
+    let are_digits = |from: usize, count: usize| {
+        let digits = slice(value, from..from + count);
+        digits.len() == count && digits.iter().all(u8::is_ascii_hexdigit)
+    };
+    memchr::memchr_iter(b'\\', value).any(|at| match value.get(at + 1) {
+        Some(b'u') => are_digits(at + 2, 4),
+        Some(b'x') => are_digits(at + 2, 2),
+        _ => false,
+    })
 }
 
 /// Whether a value only stands for a secret: a variable, a blank to fill in, a constant.
@@ -260,7 +267,9 @@ fn is_random_part(part: &str) -> bool {
 
 /// A name, a type, a variable of a program that says itself that it is one of a secret: `password1`,
 /// `Ed25519PrivateKey`, `injectNpm2FaToken`. What is left of it is no secret.
-fn names_secret(value: &[u8]) -> bool {
+fn names_secret(value: &[u8], is_password: bool) -> bool {
+    const NAMES: [&str; 5] = ["password", "passwd", "secret", "token", "credential"];
+    const SHORT: [&str; 2] = ["auth", "key"];
     const REST_BYTES_MIN: usize = 12;
     let is_name =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
@@ -268,16 +277,10 @@ fn names_secret(value: &[u8]) -> bool {
         return false;
     }
     let text = String::from_utf8_lossy(value).to_ascii_lowercase();
-    let names = [
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "key",
-        "credential",
-        "auth",
-    ];
-    names.iter().any(|name| {
+    // They are parts of ordinary words too, which people make passwords of: `Monkey2024`.
+    let is_composed = !is_password || text.contains('_');
+    let short = SHORT.iter().filter(|_| is_composed);
+    NAMES.iter().chain(short).any(|name| {
         text.find(name).is_some_and(|start| {
             let before = slice(value, 0..start);
             let after = slice(value, start + name.len()..value.len());
@@ -392,6 +395,22 @@ mod tests {
             false,
             Notation::Prose
         ));
+    }
+
+    #[test]
+    fn a_backslash_excuses_nothing() {
+        let is = |value: &str| is_secret("apitoken", value.as_bytes(), true, Notation::Explicit);
+        assert!(is(r"\uq3EGrVT5yLNz2WxCd8Kf"), "no escape");
+        assert!(is(r"q3EGrVT5yLNz2W\nxCd8Kf0Hs6"), "no letter");
+        assert!(!is(r"verschl\u00FCsselt1234"), "seen where it is undone");
+    }
+
+    #[test]
+    fn names_are_no_secrets_and_words_with_a_key_in_them_are() {
+        let is = |value: &str| is_secret("password", value.as_bytes(), true, Notation::Explicit);
+        assert!(is("Monkey2024"));
+        assert!(!is("password1"));
+        assert!(!is("ssh2_auth_pubkey_file"));
     }
 
     #[test]

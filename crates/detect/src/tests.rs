@@ -78,6 +78,27 @@ fn without_their_examples_the_rules_are_the_same() {
     assert!(lean.rules().all(|rule| rule.examples.is_empty()));
 }
 
+#[test]
+fn what_is_encoded_too_often_is_found_or_said() {
+    let key = concat!("the key is gh", "p_q3EGrVT5yLNz2WxCd8Kf0Hs6Jb4Mn1Pa7Rt9");
+    let encoded = |bytes: &[u8], times: usize| {
+        (0..times).fold(bytes.to_vec(), |bytes, _| {
+            STANDARD.encode(bytes).into_bytes()
+        })
+    };
+    let mut backwards = encoded(key.as_bytes(), 1);
+    backwards.reverse();
+    for times in 1..7 {
+        for inner in [key.as_bytes(), &backwards] {
+            let scan = detector().scan_text(&encoded(inner, times));
+            assert!(
+                has(&scan, "github-token") || scan.uninspectable.is_some(),
+                "{times}"
+            );
+        }
+    }
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();

@@ -282,10 +282,11 @@ impl<'d> Walk<'d> {
             && parent.parent.is_some()
             && is_notation(parent.label.as_deref());
         let repeats = if is_repeated { parent.repeats + 1 } else { 0 };
-        let depth = parent.depth + u8::from(!is_repeated || repeats > REPEATS_MAX);
+        // Pieces put together are no layer: nothing is put together from them again.
+        let is_layer = !child.is_joined && (!is_repeated || repeats > REPEATS_MAX);
+        let depth = parent.depth + u8::from(is_layer);
         if depth > self.detector.limits.decode_depth_max {
-            // What we put together ourselves hides nothing more.
-            if !parent.is_joined && child.is_telling(parent.bytes) {
+            if child.is_telling(parent.bytes) {
                 self.fail(Uninspectable::DecodeDepth);
             }
             return;

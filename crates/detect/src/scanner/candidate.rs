@@ -16,6 +16,9 @@ const GROUPS_MAX: usize = 6;
 /// Patterns that exclude less than this, in bits, match in random data by chance now and then.
 const STRENGTH_BITS_MIN: u32 = 40;
 
+/// A secret is random enough as a whole, or as far as this.
+const ENTROPY_BYTES: usize = 64;
+
 /// A rule's pattern at a place where it may match.
 pub(super) struct Candidate<'a> {
     pub(super) rule: &'a Rule,
@@ -29,8 +32,8 @@ pub(super) enum Verified {
     Hit {
         end: usize,
     },
-    /// It matched and was too uniform: what begins in the first quarter of it is no better, since most
-    /// of that would have been in it.
+    /// It matched and was too uniform: what begins in the first quarter of what was judged is no better,
+    /// since most of that was judged.
     Dull {
         until: usize,
     },
@@ -79,9 +82,15 @@ impl Candidate<'_> {
         if self.rule.excludes(slice(bytes, found.clone())) {
             return Verified::No;
         }
-        if self.rule.entropy_min > 0.0 && shannon_bits(secret) < self.rule.entropy_min {
+        // What is appended to a secret does not make it less of one.
+        let judged = slice(secret, 0..ENTROPY_BYTES);
+        let entropy_min = self.rule.entropy_min;
+        if entropy_min > 0.0
+            && shannon_bits(secret) < entropy_min
+            && shannon_bits(judged) < entropy_min
+        {
             return Verified::Dull {
-                until: found.start + found.len() / 4,
+                until: found.start + judged.len() / 4,
             };
         }
         let verdict = validate::validate(self.rule, bytes, &found, secret);
