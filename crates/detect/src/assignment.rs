@@ -284,8 +284,12 @@ fn without_scheme(bytes: &[u8], value: Range<usize>) -> Range<usize> {
         return value;
     }
     let ends = |b: u8| b.is_ascii_whitespace() || b"\"'`,;<>\\".contains(&b);
-    let end = start + 1 + count_while(bytes, start + 1, VALUE_BYTES_MAX, |byte| !ends(byte));
-    start + 1..end
+    // `Token token=abc`, as some write it.
+    let name = slice(bytes, start + 1..start + 7);
+    let has_name = name.eq_ignore_ascii_case(b"token=");
+    let start = start + 1 + if has_name { name.len() } else { 0 };
+    let end = start + count_while(bytes, start, VALUE_BYTES_MAX, |byte| !ends(byte));
+    start..end
 }
 
 #[cfg(test)]
@@ -318,6 +322,7 @@ mod tests {
         "<add key=\"Token\" value=\"abc\"/>",
         "token: Bearer abc",
         "\"token\": \"Bearer abc\"",
+        "token: Token token=abc",
         "the token is abc",
         "x = env.TOKEN || 'abc'",
         "env(\"TOKEN\") ?? \"abc\"",

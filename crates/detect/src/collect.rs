@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use oktsec_model::{Confidence, Finding};
+use oktsec_model::{Confidence, Finding, Home};
 
 /// What the scanner saw in one view. Holds the secret: not `Debug`.
 pub(crate) struct Hit {
@@ -87,6 +87,14 @@ impl Findings {
         if has_room {
             self.list.push(finding);
         }
+    }
+
+    /// Where keys lie that go to those who issue them.
+    pub(crate) fn issued(&self) -> Vec<Range<usize>> {
+        (self.list.iter())
+            .filter(|finding| finding.home == Home::Issuer)
+            .map(|finding| finding.span.clone())
+            .collect()
     }
 
     /// All of them, in the order of their places.

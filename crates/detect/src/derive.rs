@@ -73,7 +73,7 @@ pub(crate) fn texts(view: &View<'_>) -> Vec<Child> {
     }
     let decoded = encodings::decoded(bytes).into_iter();
     children.extend(decoded.map(|text| marked(text.bytes, text.marks, text.label)));
-    if view.is_joined {
+    if view.follows_join() {
         return children;
     }
     if bytes.len() <= SHORT_BYTES_MAX {

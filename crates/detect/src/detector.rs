@@ -223,8 +223,9 @@ impl Detector {
     #[must_use]
     pub fn scan_host(&self, host: &Host) -> Scan {
         let mut scan = Scan::default();
+        let name = home::name_of(host);
         for part in segment::of_host(host) {
-            scan.add(self.scan_part(&part, None));
+            scan.add(self.scan_part(&part, Some(&name)));
         }
         scan
     }

@@ -46,8 +46,8 @@ pub fn archives(bytes: &[u8]) {
 pub fn names(bytes: &[u8]) {
     let views = joined::of_host(bytes)
         .into_iter()
-        .chain(joined::of_path(bytes))
-        .chain(joined::of_form(bytes, 0))
+        .chain(joined::of_path(bytes, &[]))
+        .chain(joined::of_form(bytes, 0, &[]))
         .chain(joined::spaced::reversed(bytes))
         .chain(joined::spaced::spaced_out(bytes));
     for view in views {

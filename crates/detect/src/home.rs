@@ -1,8 +1,12 @@
 //! Where credentials belong: the hosts that issue them and the places in a request where those
 //! expect them.
 
+use std::ops::Range;
+
 use oktsec_model::{Home, Host, Location, Place};
 
+use crate::bytes::slice;
+use crate::decode;
 use crate::rule::{HomePlace, Matcher, Rule};
 
 /// Whether a finding of a rule, at a location, lies where it belongs towards a host. Bodies are home
@@ -19,30 +23,97 @@ pub(crate) fn of(rule: &Rule, host: Option<&str>, location: &Location) -> Home {
 }
 
 /// The same for a value that a rule without homes found: one that has the shape of a key which only
-/// its name betrays, on its way to that key's issuer, is at home there.
+/// its name betrays, on its way to that key's issuer, is at home there as far as anybody can tell.
 pub(crate) fn of_value(
     rules: &[Rule],
-    home: Home,
+    rule: &Rule,
     host: Option<&str>,
     location: &Location,
     value: &[u8],
 ) -> Home {
-    let Some(host) = host.filter(|_| home == Home::Session) else {
+    let home = of(rule, host, location);
+    let has_no_issuer = matches!(home, Home::Elsewhere | Home::Session);
+    let Some(host) = host.filter(|_| has_no_issuer && location.place != Place::Body) else {
         return home;
     };
-    let issues = |rule: &Rule| {
-        let Matcher::Assignment { value: pattern, .. } = &rule.matcher else {
+    let issuers = Issuers {
+        rules,
+        host,
+        location,
+    };
+    let is_issued = issuers.issue_named(value) || issuers.issue_pair(&decode::base64(value));
+    if is_issued { Home::Shape } else { home }
+}
+
+/// The rules whose values belong at a place of a request to a host.
+struct Issuers<'a> {
+    rules: &'a [Rule],
+    host: &'a str,
+    location: &'a Location,
+}
+
+/// Longer user names that are no ids of the issuer's could carry something else.
+const USER_BYTES_MAX: usize = 32;
+
+// === impl Issuers ===
+
+impl Issuers<'_> {
+    fn any(&self, mut fits: impl FnMut(&Rule) -> bool) -> bool {
+        self.rules.iter().any(|rule| {
+            !rule.homes.is_empty()
+                && of(rule, Some(self.host), self.location) == Home::Issuer
+                && fits(rule)
+        })
+    }
+
+    /// Whether a value has the shape of a key that only its name betrays.
+    fn issue_named(&self, value: &[u8]) -> bool {
+        self.any(|rule| is_named(rule, value))
+    }
+
+    /// Whether a user and a password are a key and what stands beside it: the name of an account, an
+    /// id of the issuer's, or nothing.
+    fn issue_pair(&self, pair: &[u8]) -> bool {
+        let Some(colon) = memchr::memchr(b':', pair) else {
             return false;
         };
-        of(rule, Some(host), location) == Home::Issuer
-            && pattern.fits(value.len())
-            && pattern.regex().is_some_and(|regex| regex.is_match(value))
-    };
-    if rules.iter().any(issues) {
-        Home::Issuer
-    } else {
-        home
+        let (user, password) = (slice(pair, 0..colon), slice(pair, colon + 1..pair.len()));
+        let name = user.split(|&byte| byte == b'@').next().unwrap_or_default();
+        let is_user = || name.len() <= USER_BYTES_MAX || self.any(|rule| is_whole(rule, user));
+        let is_key = |part: &[u8]| self.any(|rule| is_named(rule, part) || is_whole(rule, part));
+        // A pattern may want to see the border between the two.
+        let ends_in_key = || self.any(|rule| ends_in(rule, pair));
+        (is_key(password) || ends_in_key()) && is_user()
+            || password.len() <= USER_BYTES_MAX && is_key(user)
     }
+}
+
+/// Whether a value is what a rule looks for beside a name.
+fn is_named(rule: &Rule, value: &[u8]) -> bool {
+    matches!(&rule.matcher, Matcher::Assignment { value: pattern, .. }
+        if pattern.fits(value.len()) && pattern.is_in(value))
+}
+
+/// Whether a rule's pattern matches a text from its beginning to its end.
+fn is_whole(rule: &Rule, text: &[u8]) -> bool {
+    matches(rule, text).any(|found| found == (0..text.len())) || is_named(rule, text)
+}
+
+/// Whether the last match of a rule's pattern reaches the end of a text.
+fn ends_in(rule: &Rule, text: &[u8]) -> bool {
+    matches(rule, text).any(|found| found.end == text.len())
+}
+
+fn matches<'a>(rule: &'a Rule, text: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
+    let pattern = match &rule.matcher {
+        Matcher::Literal { pattern, .. } | Matcher::Run { pattern, .. } => Some(pattern),
+        _ => None,
+    };
+    pattern
+        .and_then(|pattern| pattern.regex())
+        .into_iter()
+        .flat_map(move |regex| regex.find_iter(text))
+        .map(|found| found.range())
 }
 
 /// A host as rules write homes: exact, or `*.` and a domain for what lies below it.

@@ -60,11 +60,10 @@ pub(crate) fn of_host(host: &[u8]) -> Vec<Joined> {
         .collect()
 }
 
-/// The segments of a path without slashes, percent-escapes undone.
-pub(crate) fn of_path(path: &[u8]) -> Option<Joined> {
-    let segments = path
-        .split(|&byte| byte == b'/')
-        .filter(|segment| !segment.is_empty());
+/// The segments of a path without slashes, percent-escapes undone, but for those that are known to
+/// hold something whole.
+pub(crate) fn of_path(path: &[u8], whole: &[Range<usize>]) -> Option<Joined> {
+    let segments = pieces(path, 0, b'/', whole).filter(|segment| !segment.is_empty());
     if path.len() < PATH_BYTES_MIN || segments.clone().nth(1).is_none() {
         return None;
     }
@@ -74,12 +73,12 @@ pub(crate) fn of_path(path: &[u8]) -> Option<Joined> {
 }
 
 /// The values of a query or a form in order, without names and separators, percent-escapes undone.
-/// A field without a name is a value.
-pub(crate) fn of_form(form: &[u8], from: usize) -> Option<Joined> {
-    let fields = slice(form, from..form.len());
-    memchr::memchr(b'&', fields)?;
+/// A field without a name is a value. Fields that are known to hold something whole are left out: what
+/// stands beside it would only make it look like something else.
+pub(crate) fn of_form(form: &[u8], from: usize, whole: &[Range<usize>]) -> Option<Joined> {
+    memchr::memchr(b'&', slice(form, from..form.len()))?;
     let mut bytes = Vec::new();
-    for field in fields.split(|&byte| byte == b'&') {
+    for field in pieces(form, from, b'&', whole) {
         let value =
             memchr::memchr(b'=', field).map_or(field, |at| slice(field, at + 1..field.len()));
         push_piece(value, &mut bytes);
@@ -88,6 +87,23 @@ pub(crate) fn of_form(form: &[u8], from: usize) -> Option<Joined> {
         }
     }
     joined(bytes, from..form.len(), "values")
+}
+
+/// The pieces between separators that share no byte with what is known to be whole.
+fn pieces<'a>(
+    text: &'a [u8],
+    from: usize,
+    separator: u8,
+    whole: &'a [Range<usize>],
+) -> impl Iterator<Item = &'a [u8]> + Clone + 'a {
+    let mut start = from;
+    slice(text, from..text.len())
+        .split(move |&byte| byte == separator)
+        .filter(move |piece| {
+            let range = start..start + piece.len();
+            start = range.end + 1;
+            !(whole.iter()).any(|known| known.start < range.end && range.start < known.end)
+        })
 }
 
 /// The values of fields of the same name, in order; also of names that differ in a number at their
@@ -208,17 +224,17 @@ mod tests {
 
     #[test]
     fn paths_queries_and_forms_are_joined() {
-        assert!(has_key(of_path(b"/AKIA7Q2M/ZK4XW5/LDP%4E3R")));
-        assert_eq!(of_path(b"/a-single-segment-of-some-length"), None);
-        assert_eq!(of_path(b"/v1/chat"), None);
+        assert!(has_key(of_path(b"/AKIA7Q2M/ZK4XW5/LDP%4E3R", &[])));
+        assert_eq!(of_path(b"/a-single-segment-of-some-length", &[]), None);
+        assert_eq!(of_path(b"/v1/chat", &[]), None);
         let query = b"/x?a=AKIA7Q2M&b=ZK4X&W5&c=%4C%44PN3R";
-        assert!(has_key(of_form(query, 3)));
+        assert!(has_key(of_form(query, 3, &[])));
         assert_eq!(
-            of_form(query, 3).map(|view| view.range),
+            of_form(query, 3, &[]).map(|view| view.range),
             Some(3..query.len())
         );
-        assert_eq!(of_form(b"a=1&b=2", 0), None);
-        assert_eq!(of_form(b"q=one+long+value+and+no+other", 0), None);
+        assert_eq!(of_form(b"a=1&b=2", 0, &[]), None);
+        assert_eq!(of_form(b"q=one+long+value+and+no+other", 0, &[]), None);
     }
 
     #[test]

@@ -85,6 +85,24 @@ fn has_escape(value: &[u8]) -> bool {
     })
 }
 
+/// Whether a value says, in lower case, whose signature a request to a cloud carries and what for:
+/// `ID/20250101/region/service/aws4_request`. The id has rules of its own.
+fn is_credential_scope(text: &str) -> bool {
+    let text = text.replace("%2f", "/");
+    let parts: Vec<&str> = text.split('/').collect();
+    let [id, date, region, service, end] = parts[..] else {
+        return false;
+    };
+    let is_name = |part: &str| {
+        part.len() <= 24 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    matches!(end, "aws4_request" | "goog4_request")
+        && date.len() == 8
+        && date.bytes().all(|b| b.is_ascii_digit())
+        && id.len() <= 64
+        && [region, service].into_iter().all(is_name)
+}
+
 /// Whether a value only stands for a secret: a variable, a blank to fill in, a constant.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     const CONSTANTS: [&str; 8] = [
@@ -117,6 +135,7 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         || CONSTANTS.contains(&text.as_str())
         || OPENS.iter().any(|open| text.starts_with(open))
         || is_variable(value)
+        || is_credential_scope(&text)
         || text.contains("${")
         || text.contains("{{")
         || text.contains('•')

@@ -88,6 +88,13 @@ impl<'a> View<'a> {
         !self.is_joined || matches!(self.label.as_deref(), Some("reversed" | "spaced"))
     }
 
+    /// Whether it was put together, or only writes such a view in another way: put together again, it
+    /// shows what was there before, with errors.
+    pub(crate) fn follows_join(&self) -> bool {
+        let only_rewrites = || self.parent.filter(|_| is_notation(self.label.as_deref()));
+        self.is_joined || only_rewrites().is_some_and(Self::follows_join)
+    }
+
     fn name_of(&self, position: usize) -> Option<Arc<str>> {
         match self.shape {
             Shape::Form => form::name_at(self.bytes, position),
@@ -95,6 +102,11 @@ impl<'a> View<'a> {
             Shape::Coded | Shape::Text => None,
         }
     }
+}
+
+/// Whether a view only writes its parent in another way.
+pub(crate) fn is_notation(label: Option<&str>) -> bool {
+    matches!(label, None | Some("escapes" | "percent" | "unicode"))
 }
 
 // === impl Map ===

@@ -22,7 +22,7 @@ use crate::multipart;
 use crate::rule::{Finder, Matcher, Rule, Validator};
 use crate::runs;
 use crate::segment::Origin;
-use crate::view::{Shape, View};
+use crate::view::{Shape, View, is_notation};
 
 /// The state of one walk.
 pub(crate) struct Walk<'d> {
@@ -89,7 +89,7 @@ impl<'d> Walk<'d> {
             };
             self.visit(&view);
             self.form_fields(&view, 0);
-            if let Some(values) = joined::of_form(view.bytes, 0) {
+            if let Some(values) = joined::of_form(view.bytes, 0, &[]) {
                 self.descend(&view, derive::piece(values));
             }
             return;
@@ -170,9 +170,11 @@ impl<'d> Walk<'d> {
         self.form_fields(root, query_at);
         let path_end = query_at.saturating_sub(usize::from(query_at < root.bytes.len()));
         let path = slice(root.bytes, 0..path_end);
-        let pieces = joined::of_path(path)
+        // A key on its way home is no piece of another, whatever stands beside it.
+        let whole = self.findings.issued();
+        let pieces = joined::of_path(path, &whole)
             .into_iter()
-            .chain(joined::of_form(root.bytes, query_at));
+            .chain(joined::of_form(root.bytes, query_at, &whole));
         for piece in pieces {
             self.descend(root, derive::piece(piece));
         }
@@ -216,9 +218,7 @@ impl<'d> Walk<'d> {
             root = parent;
         }
         let (location, span) = self.origin.locate(root.bytes, span, views);
-        let home = home::of(rule, self.host, &location);
-        let rules = &self.detector.rules;
-        let home = home::of_value(rules, home, self.host, &location, &secret);
+        let home = home::of_value(&self.detector.rules, rule, self.host, &location, &secret);
         self.findings.push(Finding {
             rule: rule.id.clone(),
             category: rule.category.clone(),
@@ -315,11 +315,6 @@ impl<'d> Walk<'d> {
             self.multipart(&view, &HeaderMap::new());
         }
     }
-}
-
-/// Whether a view only writes its parent in another way.
-fn is_notation(label: Option<&str>) -> bool {
-    matches!(label, None | Some("escapes" | "percent" | "unicode"))
 }
 
 fn mask_of(rule: &Rule) -> Mask {

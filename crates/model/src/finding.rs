@@ -115,6 +115,9 @@ pub enum Home {
     Place,
     /// In its place; no one host issues such values, so that the policy has to know the host.
     Session,
+    /// In its place, towards a host that issues values of this shape. Nothing but the shape says that
+    /// it is one of them: it could be anything else of that length.
+    Shape,
 }
 
 /// What the policy makes of a finding.

@@ -162,7 +162,7 @@ impl<'a> View<'a> {
         };
         match finding.home {
             Home::Astray | Home::Elsewhere => false,
-            Home::Issuer => content.builtin_homes || named(),
+            Home::Issuer | Home::Shape => content.builtin_homes || named(),
             Home::Place => named(),
             Home::Session => {
                 named() || content.builtin_homes && self.is_session_host(finding, target)
@@ -196,23 +196,25 @@ impl<'a> View<'a> {
 
 /// Whether a finding says of the bytes of another, which is at home, what that one says already.
 ///
-/// One that reaches beyond them speaks of more. A session's value, unlike a key that somebody issued,
-/// can be made up to carry anything: it excuses neither what is decoded out of it nor what another
-/// rule knows the issuer of.
+/// One that reaches beyond them speaks of more. A session's value, or one that only has the shape of
+/// its issuer's, can be made up to carry anything, unlike a key that somebody issued: it excuses
+/// neither what is decoded out of it nor what another rule knows the issuer of.
 fn covers(home: &Finding, finding: &Finding, head: &RequestHead) -> bool {
     let (outer, inner) = (&home.location, &finding.location);
     outer.place == inner.place
         && outer.name == inner.name
         && home.span.start <= finding.span.start
         && finding.span.end <= home.span.end
-        && (home.home != Home::Session || is_session(finding, outer.views.len()))
+        && (!matches!(home.home, Home::Session | Home::Shape)
+            || is_session(finding, outer.views.len()))
         && (home.span == finding.span && home.fingerprint == finding.fingerprint
             || is_one_text(outer.place, outer.name.as_ref(), head))
 }
 
 /// Whether a finding may be the value of a session that was seen below so many views.
 fn is_session(finding: &Finding, views: usize) -> bool {
-    matches!(finding.home, Home::Elsewhere | Home::Session) && finding.location.views.len() <= views
+    matches!(finding.home, Home::Elsewhere | Home::Session | Home::Shape)
+        && finding.location.views.len() <= views
 }
 
 /// Whether a place is one text, so that spans in it can be compared: a field may be sent twice.

@@ -131,6 +131,7 @@ fn home(word: &str) -> Home {
         "issuer" => Home::Issuer,
         "place" => Home::Place,
         "session" => Home::Session,
+        "shape" => Home::Shape,
         other => panic!("no home `{other}`"),
     }
 }
