@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oktsec_detect::{Detector, FingerprintKey, Limits};
+use oktsec_detect::{Detector, FingerprintKey, Limits, Setup};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
@@ -111,12 +111,14 @@ fn main() {
     let request = chat_json(&source, 900);
     let image = format!("{{\"image\":\"{}\"}}", STANDARD.encode(noise(750_000)));
     let log = log(1_000_000);
+    let secrets = secrets_json(5_000_000);
     let texts = [
         ("1 KB request", request.as_bytes()),
         ("100 KB chat", chat.as_bytes()),
         ("10 MB source", source.as_bytes()),
         ("1 MB log", log.as_bytes()),
         ("1 MB base64", image.as_bytes()),
+        ("5 MB secrets", secrets.as_bytes()),
     ];
     for (name, text) in texts {
         measure(name, text, || detector.scan_text(text).findings.len());
@@ -176,6 +178,24 @@ fn chat_json(source: &str, bytes: usize) -> String {
         "{{\"model\":\"some-model\",\"messages\":[{}]}}",
         messages.join(",")
     )
+}
+
+/// All that the rules look for, over and over, in JSON.
+fn secrets_json(bytes: usize) -> String {
+    let setup = Setup {
+        key: FingerprintKey::new([1; 32]),
+        limits: Limits::default(),
+        rules: Vec::new(),
+        secrets: Vec::new(),
+    };
+    let Ok(detector) = Detector::with_examples(setup) else {
+        return String::new();
+    };
+    let examples = detector.rules().flat_map(|rule| &rule.examples);
+    let texts: String = examples
+        .map(|text| format!("{{\"content\":{text:?}}},"))
+        .collect();
+    format!("[{}0]", texts.repeat(bytes / texts.len()))
 }
 
 /// Lines of an access log.

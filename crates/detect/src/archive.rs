@@ -3,7 +3,7 @@
 //! looks at the members; what to do about what cannot be seen is not decided here.
 
 mod pdf;
-mod tar;
+pub(crate) mod tar;
 mod zip;
 
 use std::ops::Range;

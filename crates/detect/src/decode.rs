@@ -19,8 +19,9 @@ pub(crate) struct Child {
     pub(crate) shape: Shape,
     /// Whether it was cut off by the budget.
     pub(crate) is_cut: bool,
-    /// Whether it was put together from pieces: numbers that become neighbours there mean nothing.
-    pub(crate) is_joined: bool,
+    /// Where pieces begin, of what was put together from some: numbers that become neighbours there mean
+    /// nothing.
+    pub(crate) seams: Option<Vec<usize>>,
 }
 
 // === impl Child ===
@@ -37,7 +38,7 @@ impl Child {
         const HIDDEN_MIN: usize = 3;
         const HIDDEN_BYTES: usize = 64;
         const MARKS_MIN: usize = 8;
-        if self.is_joined || self.label.as_deref() == Some("unicode") {
+        if self.seams.is_some() || self.label.as_deref() == Some("unicode") {
             return false;
         }
         match (self.label.as_deref(), &self.map) {
@@ -99,10 +100,16 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
         } else {
             others.extend(derived.text);
         }
+        if (derived.is_valid || others.is_empty()) && !view.follows_join() {
+            others.extend(derive::strings(view.bytes));
+        }
     }
     // Where JSON has no escapes of its own, those of HTML are left.
     if unescaped.is_none() {
         unescaped = escape::escapes(view.bytes);
+        if let Some(child) = unescaped.as_mut().filter(|_| is_of_json(view)) {
+            child.shape = Shape::Text;
+        }
     }
     // What is behind an unescaped view is looked for there; compressed data may not survive it.
     if unescaped.is_none() {
@@ -114,6 +121,13 @@ pub(crate) fn rewrites(view: &View<'_>, budget: usize) -> Rewrites {
         others.extend(inflated(view, budget));
     }
     Rewrites { unescaped, others }
+}
+
+/// Whether a view is JSON, or its text without its escapes. What is written in its strings is not its
+/// structure.
+fn is_of_json(view: &View<'_>) -> bool {
+    let is_json = |view: &View<'_>| view.shape == Shape::Json;
+    is_json(view) || view.label.is_none() && view.parent.is_some_and(is_json)
 }
 
 /// The views of a run of base64 or hexadecimal characters; nothing where none makes sense. A run may
@@ -142,7 +156,7 @@ pub(crate) fn run(kind: u8, encoded: &[u8], run: &Range<usize>) -> Vec<Child> {
                 map: Map::Whole(run.clone()),
                 label: Some(name.into()),
                 is_cut: false,
-                is_joined: false,
+                seams: None,
             });
         }
     }
@@ -357,7 +371,7 @@ fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
         if tries >= TRIES_MAX || children.len() >= CHILDREN_MAX {
             children.push(Child {
                 is_cut: true,
-                is_joined: false,
+                seams: None,
                 ..empty()
             });
             break;
@@ -396,7 +410,7 @@ fn empty() -> Child {
         label: None,
         shape: Shape::Text,
         is_cut: false,
-        is_joined: false,
+        seams: None,
     }
 }
 
@@ -424,7 +438,7 @@ fn inflated_at(bytes: &[u8], budget: usize) -> Option<(Child, usize)> {
             label,
             shape,
             is_cut,
-            is_joined: false,
+            seams: None,
         },
         used,
     ))

@@ -52,7 +52,7 @@ pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
         map: Map::Marks(marks),
         label: None,
         is_cut: false,
-        is_joined: false,
+        seams: None,
     })
 }
 
@@ -81,10 +81,12 @@ pub(crate) fn texts(view: &View<'_>) -> Vec<Child> {
         let reversed = joined::spaced::reversed(bytes);
         children.extend(spaced.into_iter().chain(reversed).map(piece));
     }
-    if view.shape == Shape::Json {
-        children.extend(joined::json::of_json(bytes).into_iter().map(piece));
-    }
     children
+}
+
+/// The strings of a JSON text put together.
+pub(crate) fn strings(bytes: &[u8]) -> impl Iterator<Item = Child> {
+    joined::json::of_json(bytes).into_iter().map(piece)
 }
 
 /// The files in a view, and why one of them cannot be looked into, where that is so.
@@ -109,7 +111,7 @@ pub(crate) fn files(view: &View<'_>, budget: usize) -> (Vec<Child>, Option<Unins
             map,
             label: Some(member.label.into()),
             is_cut: member.is_cut,
-            is_joined: false,
+            seams: None,
         }
     });
     (children.collect(), reason)
@@ -123,7 +125,7 @@ pub(crate) fn piece(joined: Joined) -> Child {
         map: Map::Whole(joined.range),
         label: Some(joined.label.into()),
         is_cut: false,
-        is_joined: true,
+        seams: Some(joined.seams),
     }
 }
 
@@ -134,6 +136,6 @@ fn marked(bytes: Vec<u8>, marks: Vec<(usize, usize)>, label: &'static str) -> Ch
         map: Map::Marks(marks),
         label: Some(Arc::from(label)),
         is_cut: false,
-        is_joined: false,
+        seams: None,
     }
 }

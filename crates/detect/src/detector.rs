@@ -247,7 +247,10 @@ impl Detector {
         if let Some(host) = host {
             walk = walk.towards(host);
         }
-        let root = View::root(part.bytes.as_ref());
+        let root = View {
+            seams: part.seams.clone(),
+            ..View::root(part.bytes.as_ref())
+        };
         walk.visit(&root);
         match part.origin {
             Origin::Host => walk.host(&root),

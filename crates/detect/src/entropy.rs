@@ -32,6 +32,11 @@ pub(crate) fn is_random_looking(value: &[u8]) -> bool {
     changes(value) * 5 >= value.len()
 }
 
+/// Whether a value changes at least half as often: enough to tell a short key from words.
+pub(crate) fn is_not_words(value: &[u8]) -> bool {
+    changes(value) * 10 >= value.len()
+}
+
 /// Whether a long value has as few capitals among its small letters as the names of programs have,
 /// such as `connectionLostBeforeResponse`: as a whole and in its beginning, so that nothing appended
 /// makes a name of a secret. Of random letters half are capitals.

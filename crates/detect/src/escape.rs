@@ -73,7 +73,7 @@ fn rewrite(
         label,
         shape,
         is_cut: false,
-        is_joined: false,
+        seams: None,
     })
 }
 

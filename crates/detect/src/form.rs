@@ -120,6 +120,6 @@ fn decoded(form: &[u8], range: Range<usize>, label: Arc<str>) -> Option<Child> {
         label: Some(label),
         shape,
         is_cut: false,
-        is_joined: false,
+        seams: None,
     })
 }

@@ -72,7 +72,10 @@ pub fn names(bytes: &[u8]) {
 pub fn json(bytes: &[u8]) {
     json::derive(bytes);
     joined::json::of_json(bytes);
-    json::path_at(bytes, bytes.len() / 2);
+    let mut way = json::Way::default();
+    for position in [bytes.len() / 2, bytes.len(), 0] {
+        way.path_to(bytes, position);
+    }
 }
 
 /// Multipart bodies; the first line is the boundary.

@@ -18,8 +18,17 @@ use crate::bytes::{hex_pair, slice};
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Joined {
     pub(crate) bytes: Vec<u8>,
+    /// Where the pieces begin: what begins or ends there stands as free as it does in its piece.
+    pub(crate) seams: Vec<usize>,
     pub(crate) range: Range<usize>,
     pub(crate) label: &'static str,
+}
+
+/// Pieces, one after the other.
+#[derive(Default)]
+struct Pieces {
+    bytes: Vec<u8>,
+    seams: Vec<usize>,
 }
 
 /// The shortest view that could hold a secret.
@@ -41,22 +50,16 @@ pub(crate) fn of_host(host: &[u8]) -> Vec<Joined> {
     if host.len() < HOST_BYTES_MIN || own.len() < 2 && !host.contains(&b'-') {
         return Vec::new();
     }
-    let whole = own.concat();
-    let bare: Vec<u8> = whole.iter().copied().filter(|&byte| byte != b'-').collect();
-    let mut views = vec![whole];
-    if !views.contains(&bare) {
-        views.push(bare);
+    let mut views = vec![Pieces::of(own.iter().copied())];
+    if own.iter().any(|label| label.contains(&b'-')) {
+        let parts = own
+            .iter()
+            .flat_map(|label| label.split(|&byte| byte == b'-'));
+        views.push(Pieces::of(parts));
     }
-    let capitals: Vec<Vec<u8>> = views.iter().map(|view| view.to_ascii_uppercase()).collect();
-    views.extend(capitals);
-    views
-        .into_iter()
-        .filter(|view| view.len() >= JOINED_BYTES_MIN)
-        .map(|bytes| Joined {
-            bytes,
-            range: 0..host.len(),
-            label: "labels",
-        })
+    let capitals: Vec<Pieces> = views.iter().map(Pieces::in_capitals).collect();
+    (views.into_iter().chain(capitals))
+        .filter_map(|pieces| pieces.joined(0..host.len(), "labels"))
         .collect()
 }
 
@@ -67,9 +70,9 @@ pub(crate) fn of_path(path: &[u8], whole: &[Range<usize>]) -> Option<Joined> {
     if path.len() < PATH_BYTES_MIN || segments.clone().nth(1).is_none() {
         return None;
     }
-    let mut bytes = Vec::with_capacity(path.len());
-    segments.for_each(|segment| push_decoded(segment, &mut bytes));
-    joined(bytes, 0..path.len(), "segments")
+    let mut joined = Pieces::default();
+    segments.for_each(|segment| joined.push_whole(segment));
+    joined.joined(0..path.len(), "segments")
 }
 
 /// The values of a query or a form in order, without names and separators, percent-escapes undone.
@@ -77,16 +80,16 @@ pub(crate) fn of_path(path: &[u8], whole: &[Range<usize>]) -> Option<Joined> {
 /// stands beside it would only make it look like something else.
 pub(crate) fn of_form(form: &[u8], from: usize, whole: &[Range<usize>]) -> Option<Joined> {
     memchr::memchr(b'&', slice(form, from..form.len()))?;
-    let mut bytes = Vec::new();
+    let mut joined = Pieces::default();
     for field in pieces(form, from, b'&', whole) {
         let value =
             memchr::memchr(b'=', field).map_or(field, |at| slice(field, at + 1..field.len()));
-        push_piece(value, &mut bytes);
-        if bytes.len() > JOINED_BYTES_MAX {
+        joined.push(value);
+        if joined.bytes.len() > JOINED_BYTES_MAX {
             break;
         }
     }
-    joined(bytes, from..form.len(), "values")
+    joined.joined(from..form.len(), "values")
 }
 
 /// The pieces between separators that share no byte with what is known to be whole.
@@ -122,25 +125,21 @@ pub(crate) fn of_headers(headers: &HeaderMap) -> Vec<(HeaderName, Joined)> {
         let Some((_, _, first)) = group.first() else {
             continue;
         };
-        let mut bytes = Vec::new();
-        let mut count = 0;
+        let mut joined = Pieces::default();
         for value in group.iter().flat_map(|(_, _, name)| headers.get_all(*name)) {
-            push_piece(value.as_bytes(), &mut bytes);
-            count += 1;
+            joined.push(value.as_bytes());
         }
-        let view = joined(bytes, 0..usize::MAX, "values").filter(|_| count > 1);
+        let view = joined.of_several().joined(0..usize::MAX, "values");
         views.extend(view.map(|view| ((*first).clone(), view)));
     }
     for cookies in headers.get_all(COOKIE) {
-        let mut bytes = Vec::new();
-        let mut count = 0;
+        let mut joined = Pieces::default();
         for cookie in cookies.as_bytes().split(|&byte| byte == b';') {
             let value = memchr::memchr(b'=', cookie)
                 .map_or(cookie, |at| slice(cookie, at + 1..cookie.len()));
-            push_piece(value, &mut bytes);
-            count += 1;
+            joined.push(value);
         }
-        let view = joined(bytes, 0..cookies.len(), "values").filter(|_| count > 1);
+        let view = joined.of_several().joined(0..cookies.len(), "values");
         views.extend(view.map(|view| (COOKIE, view)));
     }
     views
@@ -155,12 +154,64 @@ fn numbered(name: &str) -> (&str, u32) {
     (stem.trim_end_matches(['-', '_']), number.unwrap_or(0))
 }
 
-fn joined(bytes: Vec<u8>, range: Range<usize>, label: &'static str) -> Option<Joined> {
-    (bytes.len() >= JOINED_BYTES_MIN).then_some(Joined {
-        bytes,
-        range,
-        label,
-    })
+// === impl Pieces ===
+
+impl Pieces {
+    fn of<'a>(list: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut pieces = Self::default();
+        for piece in list {
+            pieces.seams.push(pieces.bytes.len());
+            pieces.bytes.extend_from_slice(piece);
+        }
+        pieces
+    }
+
+    /// Takes a value as far as it can be a part of a token.
+    fn push(&mut self, value: &[u8]) {
+        self.seams.push(self.bytes.len());
+        push_piece(value, &mut self.bytes);
+    }
+
+    /// Takes all of a value, percent-escapes undone.
+    fn push_whole(&mut self, value: &[u8]) {
+        self.seams.push(self.bytes.len());
+        push_decoded(value, &mut self.bytes);
+    }
+
+    /// Begins a line.
+    fn append(&mut self, other: &Self) {
+        self.bytes.push(b'\n');
+        let offset = self.bytes.len();
+        self.seams
+            .extend(other.seams.iter().map(|seam| seam + offset));
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
+    fn in_capitals(&self) -> Self {
+        Self {
+            bytes: self.bytes.to_ascii_uppercase(),
+            seams: self.seams.clone(),
+        }
+    }
+
+    /// Nothing of a single one.
+    fn of_several(self) -> Self {
+        if self.seams.len() > 1 {
+            self
+        } else {
+            Self::default()
+        }
+    }
+
+    /// The view, unless it is too short to hold a secret.
+    fn joined(self, range: Range<usize>, label: &'static str) -> Option<Joined> {
+        (self.bytes.len() >= JOINED_BYTES_MIN).then_some(Joined {
+            bytes: self.bytes,
+            seams: self.seams,
+            range,
+            label,
+        })
+    }
 }
 
 /// Takes a value, percent-escapes undone, as far as it can be a part of a token: of a value with

@@ -22,6 +22,7 @@ pub(crate) struct Derived {
 }
 
 /// An open object or array on the way to a position.
+#[derive(Clone)]
 enum Frame {
     Array { index: usize },
     Object { key: Range<usize> },
@@ -72,7 +73,7 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
                     label: None,
                     shape: Shape::Json,
                     is_cut: false,
-                    is_joined: false,
+                    seams: None,
                 });
             }
         }
@@ -90,7 +91,7 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
             label: None,
             shape: Shape::Text,
             is_cut: false,
-            is_joined: false,
+            seams: None,
         }
     });
     Derived {
@@ -100,45 +101,72 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
     }
 }
 
-/// `json $.notes[2]` for a position in a JSON text; nothing where the path is no more than `$`.
-pub(crate) fn path_at(bytes: &[u8], target: usize) -> Option<Arc<str>> {
-    let mut frames: Vec<Frame> = Vec::new();
-    let mut position = 0;
-    let mut last_string = 0..0;
-    while position <= target {
-        match bytes.get(position)? {
-            b'"' => {
-                let string = string_at(bytes, position);
-                if string.after > target {
-                    break;
-                }
-                last_string = string.content;
-                position = string.after;
-                continue;
-            }
-            b'{' if frames.len() < DEPTH_MAX => frames.push(Frame::Object { key: 0..0 }),
-            b'[' if frames.len() < DEPTH_MAX => frames.push(Frame::Array { index: 0 }),
-            b'}' | b']' => {
-                frames.pop();
-            }
-            b':' => {
-                if let Some(Frame::Object { key }) = frames.last_mut() {
-                    *key = last_string.clone();
-                }
-            }
-            b',' => match frames.last_mut() {
-                Some(Frame::Array { index }) => *index += 1,
-                Some(Frame::Object { key }) => *key = 0..0,
-                None => {}
-            },
-            _ => {}
-        }
-        position += 1;
-    }
-    let path: String = frames.iter().map(|frame| frame.step(bytes)).collect();
-    let cut = oktsec_model::truncate_chars(&path, PATH_BYTES_MAX);
-    (!cut.is_empty()).then(|| format!("json ${cut}").into())
+/// The way to a position in a JSON text. It is remembered, so that asking for one position after
+/// another costs one walk over the text.
+#[derive(Clone, Default)]
+pub(crate) struct Way {
+    frames: Vec<Frame>,
+    /// What is before it has been walked.
+    position: usize,
+    last_string: Range<usize>,
 }
+
+// === impl Way ===
+
+impl Way {
+    /// `json $.notes[2]` for a position; nothing where the path is no more than `$`.
+    pub(crate) fn path_to(&mut self, bytes: &[u8], target: usize) -> Option<Arc<str>> {
+        if target + 1 < self.position {
+            *self = Self::default();
+        }
+        self.walk(bytes, target);
+        let path: String = self.frames.iter().map(|frame| frame.step(bytes)).collect();
+        let cut = oktsec_model::truncate_chars(&path, PATH_BYTES_MAX);
+        (!cut.is_empty()).then(|| format!("json ${cut}").into())
+    }
+
+    fn walk(&mut self, bytes: &[u8], target: usize) {
+        while self.position <= target {
+            let Some(byte) = bytes.get(self.position) else {
+                return;
+            };
+            match byte {
+                b'"' => {
+                    let string = string_at(bytes, self.position);
+                    if string.after > target {
+                        return;
+                    }
+                    self.last_string = string.content;
+                    self.position = string.after;
+                    continue;
+                }
+                b'{' if self.frames.len() < DEPTH_MAX => {
+                    self.frames.push(Frame::Object { key: 0..0 });
+                }
+                b'[' if self.frames.len() < DEPTH_MAX => {
+                    self.frames.push(Frame::Array { index: 0 });
+                }
+                b'}' | b']' => {
+                    self.frames.pop();
+                }
+                b':' => {
+                    if let Some(Frame::Object { key }) = self.frames.last_mut() {
+                        key.clone_from(&self.last_string);
+                    }
+                }
+                b',' => match self.frames.last_mut() {
+                    Some(Frame::Array { index }) => *index += 1,
+                    Some(Frame::Object { key }) => *key = 0..0,
+                    None => {}
+                },
+                _ => {}
+            }
+            self.position += 1;
+        }
+    }
+}
+
+// === impl Frame ===
 
 impl Frame {
     fn step(&self, bytes: &[u8]) -> String {
@@ -163,31 +191,19 @@ pub(crate) struct JsonString {
 
 pub(crate) fn string_at(bytes: &[u8], open: usize) -> JsonString {
     let start = open + 1;
-    let mut position = start;
-    let mut has_escapes = false;
-    loop {
-        let rest = slice(bytes, position..bytes.len());
-        let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
-            let end = bytes.len();
-            return JsonString {
-                content: start..end,
-                after: end,
-                has_escapes,
-                is_closed: false,
-            };
-        };
-        position += found;
-        if at(bytes, position) == b'"' {
-            let content = start..position;
-            return JsonString {
-                content,
-                after: position + 1,
-                has_escapes,
-                is_closed: true,
-            };
-        }
-        has_escapes = true;
-        position = (position + 2).min(bytes.len());
+    let rest = slice(bytes, start..bytes.len());
+    let end = memchr::memchr_iter(b'"', rest)
+        .map(|quote| start + quote)
+        .find(|&quote| {
+            let escapes = slice(bytes, start..quote).iter().rev();
+            escapes.take_while(|&&byte| byte == b'\\').count() % 2 == 0
+        });
+    let content = start..end.unwrap_or(bytes.len());
+    JsonString {
+        after: end.map_or(bytes.len(), |quote| quote + 1),
+        has_escapes: memchr::memchr(b'\\', slice(bytes, content.clone())).is_some(),
+        is_closed: end.is_some(),
+        content,
     }
 }
 
@@ -219,17 +235,24 @@ mod tests {
     fn paths_name_the_value() {
         let text = br#"{"a": {"notes": ["x", "y\"z", "KEY"]}, "b": 17, "c": [[1, 2], [3]]}"#;
         let position = |needle: &[u8]| memchr::memmem::find(text, needle).unwrap();
-        let path = |needle: &[u8]| {
-            path_at(text, position(needle))
-                .unwrap_or_default()
-                .to_string()
-        };
-        assert_eq!(path(b"KEY"), "json $.a.notes[2]");
-        assert_eq!(path(b"17"), "json $.b");
-        assert_eq!(path(b"3]"), "json $.c[1][0]");
-        assert_eq!(path_at(b"{\"a\"", 1), None);
+        let mut way = Way::default();
+        for (needle, path) in [
+            (&b"KEY"[..], "json $.a.notes[2]"),
+            (b"EY", "json $.a.notes[2]"),
+            (b"17", "json $.b"),
+            (b"3]", "json $.c[1][0]"),
+            (b"z", "json $.a.notes[1]"),
+            (b"KEY", "json $.a.notes[2]"),
+        ] {
+            let found = way.path_to(text, position(needle));
+            assert_eq!(found.as_deref(), Some(path));
+        }
+        assert_eq!(Way::default().path_to(b"{\"a\"", 1), None);
         assert_eq!(
-            path_at(&b"[".repeat(10_000), 9_999).unwrap().len(),
+            Way::default()
+                .path_to(&b"[".repeat(10_000), 9_999)
+                .unwrap()
+                .len(),
             "json $".len() + 203
         );
     }

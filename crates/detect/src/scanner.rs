@@ -12,7 +12,7 @@ use std::ops::Range;
 use oktsec_model::Confidence;
 use regex_automata::{Anchored, Input};
 
-use self::candidate::{Candidate, Verified};
+use self::candidate::{Candidate, Text, Verified};
 use crate::assignment::{self, Assignment, Key};
 use crate::bytes::slice;
 use crate::collect::{Hit, Hits};
@@ -76,7 +76,7 @@ struct Progress {
 /// One view that is scanned.
 struct Sight<'a> {
     rules: &'a [Rule],
-    bytes: &'a [u8],
+    text: Text<'a>,
     /// Whether keys and values belong together.
     is_one: bool,
     progress: Progress,
@@ -159,12 +159,12 @@ impl Scanner {
     pub(crate) fn scan(&self, rules: &[Rule], view: &View<'_>, runs: &Runs, hits: &mut Hits) {
         let bytes = view.bytes;
         self.scan_literals(rules, view, hits);
-        self.scan_runs(rules, bytes, runs, hits);
+        self.scan_runs(rules, Text::of(view), runs, hits);
         // Numbers that became neighbours mean nothing.
-        if !view.is_joined {
+        if !view.follows_join() {
             self.pii.find(bytes, view.field(), hits);
         }
-        self.scan_anywhere(rules, bytes, hits);
+        self.scan_anywhere(rules, Text::of(view), hits);
         if let Some(general) = self.generic_rule {
             hits.prefer_others(general);
         }
@@ -175,7 +175,7 @@ impl Scanner {
         let bytes = view.bytes;
         let mut sight = Sight {
             rules,
-            bytes,
+            text: Text::of(view),
             is_one: view.is_one(),
             progress: Progress {
                 done: Vec::new(),
@@ -190,8 +190,10 @@ impl Scanner {
         });
     }
 
-    fn scan_runs(&self, rules: &[Rule], bytes: &[u8], runs: &Runs, hits: &mut Hits) {
-        if self.run_rules.is_empty() {
+    fn scan_runs(&self, rules: &[Rule], text: Text<'_>, runs: &Runs, hits: &mut Hits) {
+        let bytes = text.bytes;
+        // Pieces of equal shape, such as ids, make many a longer shape.
+        if self.run_rules.is_empty() || text.is_joined() {
             return;
         }
         for start in runs.words.iter().flat_map(|run| starts_of(bytes, run)) {
@@ -213,7 +215,7 @@ impl Scanner {
                     pattern,
                     strength_bits: u32::MAX,
                 };
-                candidate.verify(bytes, start..end, hits);
+                candidate.verify(text, start..end, hits);
             }
         }
     }
@@ -271,7 +273,7 @@ impl Sight<'_> {
     /// A literal of a rule with a pattern: the pattern is tried at each place where a match with this
     /// literal may begin, at no place twice.
     fn literal(&mut self, index: usize, position: usize, place: &Place) {
-        let bytes = self.bytes;
+        let bytes = self.text.bytes;
         if !place
             .tail
             .fits(bytes.get(position + place.length..).unwrap_or_default())
@@ -304,7 +306,7 @@ impl Sight<'_> {
                 continue;
             }
             let end = start.saturating_add(plan.length_max).min(bytes.len());
-            match candidate.verify(bytes, start..end, self.hits) {
+            match candidate.verify(self.text, start..end, self.hits) {
                 Verified::Hit { end } => {
                     next = end.max(next);
                     break;
@@ -321,7 +323,7 @@ impl Sight<'_> {
 
     /// The beginning of one of the operator's own secrets.
     fn secret(&mut self, index: usize, secret: &KnownSecret, position: usize) {
-        let rest = self.bytes.get(position..).unwrap_or_default();
+        let rest = self.text.bytes.get(position..).unwrap_or_default();
         if rest.starts_with(&secret.value) {
             self.hits.push(Hit {
                 rule: index,
@@ -347,7 +349,7 @@ impl Sight<'_> {
             return;
         }
         let span = assignment.value.clone();
-        let value = slice(self.bytes, span.clone());
+        let value = slice(self.text.bytes, span.clone());
         let fits = pattern.fits(value.len())
             && !self.hits.is_full(index)
             && pattern
@@ -367,7 +369,7 @@ impl Sight<'_> {
 
     /// A word that keys of secrets of any kind contain.
     fn generic_key(&mut self, position: usize, generic: Option<usize>) {
-        let bytes = self.bytes;
+        let bytes = self.text.bytes;
         let Some(index) = generic.filter(|&index| !self.hits.is_full(index)) else {
             return;
         };
@@ -390,7 +392,7 @@ impl Sight<'_> {
     fn assignment_at(&mut self, position: usize) -> Option<&Assignment> {
         let last = self.progress.key.as_ref();
         if !last.is_some_and(|key| key.range.contains(&position)) {
-            self.progress.key = Some(Key::around(self.bytes, position, last));
+            self.progress.key = Some(Key::around(self.text.bytes, position, last));
         }
         self.progress.key.as_ref()?.assignment.as_ref()
     }

@@ -14,6 +14,8 @@ use crate::joined::Joined;
 pub(crate) struct Segment<'a> {
     pub(crate) origin: Origin,
     pub(crate) bytes: Cow<'a, [u8]>,
+    /// Where pieces begin, of what was put together from some.
+    pub(crate) seams: Option<Vec<usize>>,
 }
 
 /// Which part.
@@ -41,6 +43,7 @@ pub(crate) fn of_host<'a>(host: &Host) -> Vec<Segment<'a>> {
         .map(|text| Segment {
             origin: Origin::Host,
             bytes: Cow::Owned(text.into_bytes()),
+            seams: None,
         })
         .collect()
 }
@@ -53,6 +56,7 @@ pub(crate) fn of_head(head: &RequestHead) -> Vec<Segment<'_>> {
     segments.push(Segment {
         origin: Origin::Target { query_at },
         bytes: Cow::Borrowed(path_and_query),
+        seams: None,
     });
     segments.push(of_fields(head));
     segments
@@ -95,6 +99,7 @@ fn of_fields(head: &RequestHead) -> Segment<'_> {
     Segment {
         origin: Origin::Headers(lines.into()),
         bytes: Cow::Owned(text),
+        seams: None,
     }
 }
 
@@ -108,6 +113,7 @@ pub(crate) fn of_pieces(name: &HeaderName, pieces: Joined) -> Segment<'static> {
     Segment {
         origin: Origin::Headers([line].into()),
         bytes: Cow::Owned(pieces.bytes),
+        seams: Some(pieces.seams),
     }
 }
 
@@ -139,6 +145,7 @@ impl<'a> Segment<'a> {
         Self {
             origin,
             bytes: Cow::Borrowed(bytes),
+            seams: None,
         }
     }
 }

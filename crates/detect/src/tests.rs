@@ -1,5 +1,7 @@
 //! Tests that need the whole detector: every rule's own examples, and properties.
 
+mod files;
+
 use std::io::Write;
 
 use base64::Engine;

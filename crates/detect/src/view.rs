@@ -1,5 +1,6 @@
 //! A view: bytes that a receiver could derive from the request, and the way back to the original.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,8 +17,12 @@ pub(crate) struct View<'a> {
     pub(crate) depth: u8,
     /// How often its own kind of decoding was undone before it.
     pub(crate) repeats: u8,
-    /// Whether it was put together from pieces.
-    pub(crate) is_joined: bool,
+    /// How many files it lies in.
+    pub(crate) files: u8,
+    /// Where pieces begin, of what was put together from some.
+    pub(crate) seams: Option<Vec<usize>>,
+    /// Where its JSON was walked to last.
+    pub(crate) way: RefCell<json::Way>,
 }
 
 /// How positions in a view correspond to positions in its parent.
@@ -52,7 +57,9 @@ impl<'a> View<'a> {
             shape: json::shape_of(bytes),
             depth: 0,
             repeats: 0,
-            is_joined: false,
+            files: 0,
+            seams: None,
+            way: RefCell::default(),
         }
     }
 
@@ -82,23 +89,33 @@ impl<'a> View<'a> {
             .unwrap_or_default()
     }
 
+    /// Whether it was put together from pieces.
+    pub(crate) const fn is_joined(&self) -> bool {
+        self.seams.is_some()
+    }
+
     /// Whether it is one text: where pieces of several were put together, keys mean nothing to the
     /// values that became their neighbours.
     pub(crate) fn is_one(&self) -> bool {
-        !self.is_joined || matches!(self.label.as_deref(), Some("reversed" | "spaced"))
+        let is_whole = matches!(self.label.as_deref(), Some("reversed" | "spaced"));
+        !self.is_joined() && !self.is_rewritten_from(|parent| !parent.is_one()) || is_whole
+    }
+
+    /// Whether it only writes its parent in another way, and that one is such a view.
+    fn is_rewritten_from(&self, is_such: fn(&Self) -> bool) -> bool {
+        is_notation(self.label.as_deref()) && self.parent.is_some_and(is_such)
     }
 
     /// Whether it was put together, or only writes such a view in another way: put together again, it
     /// shows what was there before, with errors.
     pub(crate) fn follows_join(&self) -> bool {
-        let only_rewrites = || self.parent.filter(|_| is_notation(self.label.as_deref()));
-        self.is_joined || only_rewrites().is_some_and(Self::follows_join)
+        self.is_joined() || self.is_rewritten_from(Self::follows_join)
     }
 
     fn name_of(&self, position: usize) -> Option<Arc<str>> {
         match self.shape {
             Shape::Form => form::name_at(self.bytes, position),
-            Shape::Json => json::path_at(self.bytes, position),
+            Shape::Json => (self.way.try_borrow_mut().ok()?).path_to(self.bytes, position),
             Shape::Coded | Shape::Text => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The walk over a segment's views: scan, derive, descend. Bounded in depth and bytes; what exceeds
 //! a bound makes the segment uninspectable, it is never passed over in silence.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -40,6 +41,12 @@ pub(crate) struct Walk<'d> {
 
 /// Longer runs are rare, and bounded by the budget: they are decoded as often as they come.
 const SEEN_BYTES_MAX: usize = 64 * 1024;
+
+/// The views that are files, or parts, within others.
+const FILE_LABELS: [&str; 3] = ["part ", "tar ", "zip "];
+
+/// How many files within files are no layer.
+const FILES_MAX: u8 = 3;
 
 /// How many notations count as one layer.
 const REPEATS_MAX: u8 = 3;
@@ -94,8 +101,9 @@ impl<'d> Walk<'d> {
             }
             return;
         }
-        self.visit(view);
+        // Parts first: what they hold has a better name there.
         self.multipart(view, headers);
+        self.visit(view);
     }
 
     /// Scans the parts of a multipart body; parts may be multipart themselves.
@@ -132,9 +140,14 @@ impl<'d> Walk<'d> {
         if hits.has_more && !matches!(self.origin, Origin::Body) {
             self.fail(Uninspectable::TooMany);
         }
-        for hit in hits.list {
+        // In the order of their places, which is the cheapest to name them in.
+        let mut list = hits.list;
+        list.sort_by_key(|hit| hit.span.start);
+        for hit in list {
             self.keep(view, hit);
         }
+        // Files first: what they hold has a better name there.
+        self.files(view);
         let follows_escape = |run: &&Range<usize>| before(view.bytes, run.start) == b'\\';
         let is_wanted = |run: &&Range<usize>| rewrites.unescaped.is_none() || follows_escape(run);
         for run in runs.hex.iter().filter(is_wanted) {
@@ -146,6 +159,10 @@ impl<'d> Walk<'d> {
         for child in rewrites.unescaped.into_iter().chain(rewrites.others) {
             self.descend(view, child);
         }
+    }
+
+    /// Scans the files in a view.
+    fn files(&mut self, view: &View<'_>) {
         let (files, reason) = derive::files(view, self.budget_left());
         for child in files {
             self.descend(view, child);
@@ -253,7 +270,7 @@ impl<'d> Walk<'d> {
     /// Whether a child shows nothing new: other steps, or the same in another order, led to the same
     /// bytes; or escapes were undone once, and what is left of them hides nothing.
     fn is_known(&mut self, parent: &View<'_>, child: &Child) -> bool {
-        if parent.depth == 0 {
+        if parent.depth == 0 && is_notation(child.label.as_deref()) {
             return false;
         }
         let is_rewritten = matches!(parent.label.as_deref(), Some("escapes" | "percent"));
@@ -282,8 +299,14 @@ impl<'d> Walk<'d> {
             && parent.parent.is_some()
             && is_notation(parent.label.as_deref());
         let repeats = if is_repeated { parent.repeats + 1 } else { 0 };
+        // Nor are files within files, up to a point: they hide nothing from anybody.
+        let label = child.label.as_deref().unwrap_or_default();
+        let is_file = FILE_LABELS.iter().any(|kind| label.starts_with(kind));
+        let files = parent.files + u8::from(is_file);
         // Pieces put together are no layer: nothing is put together from them again.
-        let is_layer = !child.is_joined && (!is_repeated || repeats > REPEATS_MAX);
+        let is_layer = child.seams.is_none()
+            && (!is_repeated || repeats > REPEATS_MAX)
+            && (!is_file || files > FILES_MAX);
         let depth = parent.depth + u8::from(is_layer);
         if depth > self.detector.limits.decode_depth_max {
             if child.is_telling(parent.bytes) {
@@ -308,12 +331,14 @@ impl<'d> Walk<'d> {
             shape: child.shape,
             depth,
             repeats,
-            is_joined: child.is_joined,
+            files,
+            seams: child.seams,
+            way: RefCell::default(),
         };
-        self.visit(&view);
         if is_part {
             self.multipart(&view, &HeaderMap::new());
         }
+        self.visit(&view);
     }
 }
 

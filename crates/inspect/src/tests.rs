@@ -1,6 +1,7 @@
 //! Playbooks: a head, chunks, a decision. How a body is cut never changes what is decided.
 
 mod homes;
+mod pieces;
 mod rules_at_home;
 
 use std::sync::Arc;

@@ -96,11 +96,11 @@ fn pax_path(records: &[u8]) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::members;
     use super::*;
 
-    fn entry(name: &str, kind: u8, content: &[u8]) -> Vec<u8> {
+    pub(crate) fn entry(name: &str, kind: u8, content: &[u8]) -> Vec<u8> {
         let mut header = vec![0; BLOCK];
         header[..name.len()].copy_from_slice(name.as_bytes());
         header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());

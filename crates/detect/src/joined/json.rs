@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Joined, push_piece};
+use super::{Joined, Pieces};
 use crate::bytes::{at, slice};
 use crate::escape::unescape_json;
 
@@ -21,10 +21,8 @@ struct Text<'a> {
 /// fields, or the same field of consecutive objects. Bounded; prose gives only its first and last
 /// words.
 pub(crate) fn of_json(bytes: &[u8]) -> Vec<Joined> {
-    let mut in_order = Vec::new();
-    let mut by_name: HashMap<&[u8], (usize, Vec<u8>)> = HashMap::new();
-    let mut total = 0;
-    let mut count = 0_usize;
+    let mut in_order = Pieces::default();
+    let mut by_name: HashMap<&[u8], Pieces> = HashMap::new();
     let mut name: &[u8] = b"";
     let mut position = 0;
     while let Some(text) = next_string(bytes, position) {
@@ -33,39 +31,28 @@ pub(crate) fn of_json(bytes: &[u8]) -> Vec<Joined> {
             name = text.content;
             continue;
         }
-        let from = in_order.len();
         push_text(&text, &mut in_order);
-        count += 1;
-        let piece = in_order.get(from..).unwrap_or_default();
-        total += piece.len();
         if !name.is_empty() && (by_name.len() < NAMES_MAX || by_name.contains_key(name)) {
-            let (times, values) = by_name.entry(name).or_default();
-            *times += 1;
-            values.extend_from_slice(piece);
+            push_text(&text, by_name.entry(name).or_default());
         }
-        if total > STRINGS_BYTES_MAX {
+        if in_order.bytes.len() > STRINGS_BYTES_MAX {
             break;
         }
     }
-    if count < 2 {
-        return Vec::new();
-    }
-    let mut groups: Vec<(&[u8], Vec<u8>)> = by_name
+    let mut groups: Vec<(&[u8], Pieces)> = by_name
         .into_iter()
-        .filter(|(_, (times, values))| *times > 1 && values.len() < in_order.len())
-        .map(|(name, (_, values))| (name, values))
+        .filter(|(_, values)| values.seams.len() > 1 && values.bytes.len() < in_order.bytes.len())
         .collect();
     // The order of a map is not the same twice.
-    groups.sort_unstable();
-    let groups: Vec<Vec<u8>> = groups.into_iter().map(|(_, values)| values).collect();
-    [in_order, groups.join(&b'\n')]
+    groups.sort_unstable_by_key(|&(name, _)| name);
+    let mut grouped = Pieces::default();
+    for (_, values) in &groups {
+        grouped.append(values);
+    }
+    [in_order.of_several(), grouped]
         .into_iter()
-        .filter(|view| has_long_line(view))
-        .map(|bytes_joined| Joined {
-            bytes: bytes_joined,
-            range: 0..bytes.len(),
-            label: "strings",
-        })
+        .filter(|pieces| has_long_line(&pieces.bytes))
+        .filter_map(|pieces| pieces.joined(0..bytes.len(), "strings"))
         .collect()
 }
 
@@ -102,7 +89,7 @@ fn is_name(bytes: &[u8], after: usize) -> bool {
         .is_some_and(|&byte| byte == b':')
 }
 
-fn push_text(text: &Text<'_>, out: &mut Vec<u8>) {
+fn push_text(text: &Text<'_>, out: &mut Pieces) {
     const UNESCAPED_BYTES_MAX: usize = 1024;
     if text.has_escapes && text.content.len() <= UNESCAPED_BYTES_MAX {
         let mut unescaped = Vec::new();
@@ -112,9 +99,9 @@ fn push_text(text: &Text<'_>, out: &mut Vec<u8>) {
             &mut unescaped,
             &mut Vec::new(),
         );
-        push_piece(&unescaped, out);
+        out.push(&unescaped);
     } else {
-        push_piece(text.content, out);
+        out.push(text.content);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{JOINED_BYTES_MAX, Joined};
-use crate::bytes::{at, count_back, count_while, slice};
+use crate::bytes::{at, before, count_back, count_while, slice};
 use crate::runs;
 
 const WORD_BYTES_MIN: usize = 20;
@@ -33,6 +33,7 @@ pub(crate) fn reversed(bytes: &[u8]) -> Option<Joined> {
     };
     (!view.is_empty()).then_some(Joined {
         bytes: view,
+        seams: Vec::new(),
         range: 0..bytes.len(),
         label: "reversed",
     })
@@ -60,6 +61,7 @@ pub(crate) fn spaced_out(bytes: &[u8]) -> Option<Joined> {
     }
     (!view.is_empty()).then_some(Joined {
         bytes: view,
+        seams: Vec::new(),
         range,
         label: "spaced",
     })
@@ -115,12 +117,31 @@ fn letters(bytes: &[u8], period: usize, view: &mut Vec<u8>, range: &mut Range<us
         }
         if view.len() - from < LETTERS_MIN {
             view.truncate(from);
-        } else {
-            view.push(b'\n');
-            range.start = range.start.min(start);
-            range.end = range.end.max(end.min(bytes.len()));
+            // The last character may be the first of another run.
+            position = end.saturating_sub(1).max(found + 1);
+            continue;
         }
-        position = end.max(found + 1);
+        let is_in_word = [before(bytes, start), at(bytes, end)].map(|b| b.is_ascii_alphanumeric());
+        without_ends(view, from, is_in_word);
+        range.start = range.start.min(start);
+        range.end = range.end.max(end.min(bytes.len()));
+        position = end;
+    }
+}
+
+/// Ends a line of single characters. Where the first or the last of them belongs to a word, it may be
+/// one of them or not: the line comes again without it.
+fn without_ends(view: &mut Vec<u8>, from: usize, is_in_word: [bool; 2]) {
+    let line = slice(view, from..view.len()).to_vec();
+    view.push(b'\n');
+    for [first, last] in [[true, false], [false, true], [true, true]] {
+        if first <= is_in_word[0] && last <= is_in_word[1] {
+            view.extend_from_slice(slice(
+                &line,
+                usize::from(first)..line.len() - usize::from(last),
+            ));
+            view.push(b'\n');
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use regex_automata::{Anchored, Input};
 
-use super::{Candidate, Scanner, Verified};
+use super::{Candidate, Scanner, Text, Verified};
 use crate::bytes::slice;
 use crate::collect::{Hit, Hits};
 use crate::pattern::Pattern;
@@ -28,34 +28,34 @@ struct Search<'a> {
     rule: &'a Rule,
     index: usize,
     pattern: &'a Pattern,
-    bytes: &'a [u8],
+    text: Text<'a>,
     budget: usize,
 }
 
 // === impl Scanner ===
 
 impl Scanner {
-    pub(super) fn scan_anywhere(&self, rules: &[Rule], bytes: &[u8], hits: &mut Hits) {
+    pub(super) fn scan_anywhere(&self, rules: &[Rule], text: Text<'_>, hits: &mut Hits) {
         for &index in &self.anywhere_rules {
             if let Some(rule) = rules.get(index)
                 && let Matcher::Anywhere(patterns) = &rule.matcher
             {
-                scan_rule(rule, index, patterns, bytes, hits);
+                scan_rule(rule, index, patterns, text, hits);
             }
         }
     }
 }
 
 /// The hits of a rule, if each of its patterns has one.
-fn scan_rule(rule: &Rule, index: usize, patterns: &[Pattern], bytes: &[u8], hits: &mut Hits) {
+fn scan_rule(rule: &Rule, index: usize, patterns: &[Pattern], text: Text<'_>, hits: &mut Hits) {
     let mut found = Vec::new();
     for pattern in patterns {
         let mut search = Search {
             rule,
             index,
             pattern,
-            bytes,
-            budget: FOLLOWED_BYTES_MIN.max(FOLLOWED_PER_BYTE.saturating_mul(bytes.len())),
+            text,
+            budget: FOLLOWED_BYTES_MIN.max(FOLLOWED_PER_BYTE.saturating_mul(text.bytes.len())),
         };
         let list = search.hits().list;
         if list.is_empty() {
@@ -78,9 +78,9 @@ impl Search<'_> {
             return hits;
         };
         let mut position = 0;
-        while position < self.bytes.len() && !hits.is_full(self.index) {
-            let rest = Input::new(self.bytes)
-                .span(position..self.bytes.len())
+        while position < self.text.bytes.len() && !hits.is_full(self.index) {
+            let rest = Input::new(self.text.bytes)
+                .span(position..self.text.bytes.len())
                 .earliest(true);
             let Some(nearest) = regex.search(&rest) else {
                 break;
@@ -99,11 +99,11 @@ impl Search<'_> {
     /// that is left is taken untested: doubt is a finding, and a value of its own.
     fn follow(&mut self, nearest: Range<usize>, hits: &mut Hits) -> Verified {
         let Some(span) = self.span_of(&nearest) else {
-            let rest = nearest.start..self.bytes.len();
+            let rest = nearest.start..self.text.bytes.len();
             let end = rest.end;
             hits.push(Hit {
                 rule: self.index,
-                secret: slice(self.bytes, rest.clone()).to_vec(),
+                secret: slice(self.text.bytes, rest.clone()).to_vec(),
                 span: rest,
                 confidence: self.rule.confidence,
             });
@@ -115,7 +115,7 @@ impl Search<'_> {
             pattern: self.pattern,
             strength_bits: u32::MAX,
         };
-        candidate.verify(self.bytes, span, hits)
+        candidate.verify(self.text, span, hits)
     }
 
     /// A span that holds a match and is not filled by it, unless matches cannot be longer. Nothing when
@@ -125,11 +125,11 @@ impl Search<'_> {
         let mut length = nearest.len().saturating_add(NEAR_BYTES);
         loop {
             let end = nearest.start.saturating_add(length.min(longest));
-            let span = nearest.start..end.min(self.bytes.len());
+            let span = nearest.start..end.min(self.text.bytes.len());
             // It is read here, and once more when it is verified.
             let cost = 2 * (span.len() + SEARCH_COST);
             self.budget = self.budget.checked_sub(cost)?;
-            let is_last = length >= longest || span.end == self.bytes.len();
+            let is_last = length >= longest || span.end == self.text.bytes.len();
             if is_last || !self.is_filled(&span) {
                 return Some(span);
             }
@@ -139,7 +139,7 @@ impl Search<'_> {
 
     /// Whether a match fills a span, so that it may go on behind it.
     fn is_filled(&self, span: &Range<usize>) -> bool {
-        let input = Input::new(self.bytes)
+        let input = Input::new(self.text.bytes)
             .span(span.clone())
             .anchored(Anchored::Yes);
         (self.pattern.regex())

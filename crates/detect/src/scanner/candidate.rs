@@ -6,10 +6,11 @@ use regex_automata::{Anchored, Input};
 
 use crate::bytes::{at, before, count_back, count_while, slice};
 use crate::collect::{Hit, Hits};
-use crate::entropy::{is_name_like, is_random_looking, shannon_bits};
+use crate::entropy::{is_name_like, is_not_words, is_random_looking, shannon_bits};
 use crate::pattern::Pattern;
 use crate::rule::Rule;
 use crate::validate::{self, Verdict};
+use crate::view::View;
 
 /// The match itself, and the groups of which the first that matched is the secret.
 const GROUPS_MAX: usize = 6;
@@ -18,6 +19,13 @@ const STRENGTH_BITS_MIN: u32 = 40;
 
 /// A secret is random enough as a whole, or as far as this.
 const ENTROPY_BYTES: usize = 64;
+
+/// What is scanned: bytes, and where in them pieces begin that were put together.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) bytes: &'a [u8],
+    seams: &'a [usize],
+}
 
 /// A rule's pattern at a place where it may match.
 pub(super) struct Candidate<'a> {
@@ -40,16 +48,55 @@ pub(super) enum Verified {
     No,
 }
 
+// === impl Text ===
+
+impl<'a> Text<'a> {
+    pub(super) fn of(view: &'a View<'_>) -> Self {
+        Self {
+            bytes: view.bytes,
+            seams: view.seams.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it was put together.
+    pub(super) const fn is_joined(self) -> bool {
+        !self.seams.is_empty()
+    }
+
+    /// Whether a range reaches from one piece into another.
+    fn crosses_seam(self, range: &Range<usize>) -> bool {
+        let after = self.seams.partition_point(|&seam| seam <= range.start);
+        self.seams.get(after).is_some_and(|&seam| seam < range.end)
+    }
+
+    /// The byte before a place; none where a piece begins there.
+    fn before(self, place: usize) -> u8 {
+        if self.seams.binary_search(&place).is_ok() {
+            return 0;
+        }
+        before(self.bytes, place)
+    }
+
+    /// The byte at a place, seen from before it; none where a piece begins there.
+    fn after(self, place: usize) -> u8 {
+        if self.seams.binary_search(&place).is_ok() {
+            return 0;
+        }
+        at(self.bytes, place)
+    }
+}
+
 // === impl Candidate ===
 
 impl Candidate<'_> {
     /// Runs the pattern over a span and takes what passes the rule's tests.
-    pub(super) fn verify(&self, bytes: &[u8], span: Range<usize>, hits: &mut Hits) -> Verified {
-        let left = before(bytes, span.start);
+    pub(super) fn verify(&self, text: Text<'_>, span: Range<usize>, hits: &mut Hits) -> Verified {
+        let bytes = text.bytes;
+        let left = text.before(span.start);
         let right = self
             .pattern
             .length()
-            .map_or(0, |length| at(bytes, span.start + length));
+            .map_or(0, |length| text.after(span.start + length));
         if !self.rule.boundary.admits(left, right) {
             return Verified::No;
         }
@@ -72,10 +119,14 @@ impl Candidate<'_> {
             return Verified::No;
         };
         let secret_span = groups.next().unwrap_or_else(|| found.clone());
-        if !self.stands_free(bytes, &found) {
+        if !self.stands_free(text, &found) {
             return Verified::No;
         }
         let secret = slice(bytes, secret_span.clone());
+        // Words that became neighbours look like many a token.
+        if text.crosses_seam(&found) && !is_not_words(secret) {
+            return Verified::No;
+        }
         if self.may_be_name(bytes, &found, secret) {
             return Verified::No;
         }
@@ -108,9 +159,10 @@ impl Candidate<'_> {
 
     /// Whether a match stands by itself as far as the rule wants it, and is no chance match within
     /// random data.
-    fn stands_free(&self, bytes: &[u8], found: &Range<usize>) -> bool {
-        let left = before(bytes, found.start);
-        if !self.rule.boundary.admits(left, at(bytes, found.end)) {
+    fn stands_free(&self, text: Text<'_>, found: &Range<usize>) -> bool {
+        let bytes = text.bytes;
+        let left = text.before(found.start);
+        if !self.rule.boundary.admits(left, text.after(found.end)) {
             return false;
         }
         if !left.is_ascii_alphanumeric() || self.strength_bits >= STRENGTH_BITS_MIN {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use regex_automata::{Anchored, Input};
 
-use super::candidate::{Candidate, Verified};
+use super::candidate::{Candidate, Text, Verified};
 use super::{Scanner, Target};
 use crate::collect::{Hit, Hits};
 use crate::rule::{Matcher, Rule};
@@ -46,6 +46,8 @@ fn plainly(index: usize, rule: &Rule, bytes: &[u8]) -> Vec<Hit> {
         pattern,
         strength_bits: plan.strength_bits,
     };
+    let view = View::root(bytes);
+    let text = Text::of(&view);
     let mut hits = Hits::default();
     let mut from = 0;
     while let Some(found) = regex.search(
@@ -57,7 +59,7 @@ fn plainly(index: usize, rule: &Rule, bytes: &[u8]) -> Vec<Hit> {
             .start()
             .saturating_add(plan.length_max)
             .min(bytes.len());
-        from = match candidate.verify(bytes, found.start()..end, &mut hits) {
+        from = match candidate.verify(text, found.start()..end, &mut hits) {
             Verified::Hit { end } => end.max(found.start() + 1),
             Verified::Dull { .. } | Verified::No => found.start() + 1,
         };
