@@ -57,7 +57,8 @@ pub(crate) fn is_name_like(value: &[u8]) -> bool {
     has_few_capitals(value) && has_few_capitals(slice(value, 0..BEGINNING_BYTES))
 }
 
-fn changes(value: &[u8]) -> usize {
+/// How often characters of one kind follow those of another: small letters, capitals, digits.
+pub(crate) fn changes(value: &[u8]) -> usize {
     let is_change = |pair: (&u8, &u8)| {
         matches!(
             pair,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Joined, Pieces};
 use crate::bytes::{at, slice};
+use crate::entropy::changes;
 use crate::escape::unescape_json;
 
 /// What all strings of a text give together at most.
@@ -51,15 +52,17 @@ pub(crate) fn of_json(bytes: &[u8]) -> Vec<Joined> {
     }
     [in_order.of_several(), grouped]
         .into_iter()
-        .filter(|pieces| has_long_line(&pieces.bytes))
+        .filter(|pieces| may_hold_secret(&pieces.bytes))
         .filter_map(|pieces| pieces.joined(0..bytes.len(), "strings"))
         .collect()
 }
 
-fn has_long_line(bytes: &[u8]) -> bool {
+/// Whether a line is long enough for a secret, and not of words alone: no secret across a seam is.
+fn may_hold_secret(bytes: &[u8]) -> bool {
+    const CHANGES_MIN: usize = 2;
     bytes
         .split(|&byte| byte == b'\n')
-        .any(|line| line.len() >= super::JOINED_BYTES_MIN)
+        .any(|line| line.len() >= super::JOINED_BYTES_MIN && changes(line) >= CHANGES_MIN)
 }
 
 fn next_string(bytes: &[u8], from: usize) -> Option<Text<'_>> {
