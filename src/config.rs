@@ -134,6 +134,8 @@ pub(crate) enum LogFormat {
 pub(crate) struct Settings {
     /// The largest body that is held and judged.
     pub(crate) body_bytes_max: usize,
+    /// Whether larger ones are judged as they flow.
+    pub(crate) streams_oversize: bool,
     /// Whether TLS is opened.
     pub(crate) intercept: bool,
     /// Hosts whose TLS is never opened.

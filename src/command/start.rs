@@ -254,6 +254,7 @@ fn state(loaded: &Loaded, detector: Detector, generation: u64) -> anyhow::Result
         intercept: settings.intercept,
         bypass: settings.bypass.clone(),
         body_bytes_max: settings.body_bytes_max,
+        streams_oversize: settings.streams_oversize,
     };
     let snapshot = Snapshot::new(
         generation,

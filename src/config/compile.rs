@@ -146,6 +146,7 @@ impl RawConfig {
         let header = self.text("identity.header").unwrap_or("X-Oktsec-Agent");
         Settings {
             body_bytes_max: bytes("forward_proxy.max_body_size"),
+            streams_oversize: self.text("forward_proxy.oversize") != Some("block"),
             intercept: self.bool("tls.intercept"),
             bypass,
             identity_header: header.to_ascii_lowercase(),

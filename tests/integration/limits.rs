@@ -100,8 +100,73 @@ fn s11_a_secret_is_found_wherever_it_lies() {
 }
 
 #[test]
-fn s11_one_byte_more_is_refused() {
+fn s11_larger_bodies_arrive_byte_for_byte() {
     let gateway = Gateway::seed();
+    let mut count = 0..;
+    for scheme in SCHEMES {
+        for framing in framings(scheme) {
+            for body in [noise(MIB + 1), noise(5 * MIB), prose(5 * MIB)] {
+                let path = format!("/upload/{}", count.next().unwrap());
+                let curl = gateway
+                    .curl(&format!("{scheme}://api.arxiv.org{path}"))
+                    .agent("researcher");
+                let reply = curl
+                    .header("Content-Type: application/octet-stream")
+                    .args(framing)
+                    .body(&body)
+                    .send();
+                let what = format!("{scheme} {framing:?} {}", body.len());
+                assert_eq!(reply.status, 200, "{what}");
+                assert_eq!(reply.json()["body_sha256"], hex_sha256(&body), "{what}");
+                let row = gateway.row_of(&path);
+                assert_eq!(row["request"]["bytes"], body.len(), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn s11_no_part_of_a_secret_in_a_larger_body_leaves() {
+    let gateway = Gateway::seed();
+    let secret = format!(" {AWS_KEY} ");
+    let places = [0, MIB - 9, 2 * MIB + 64 * 1024 - 3, 5 * MIB - secret.len()];
+    for scheme in SCHEMES {
+        for framing in framings(scheme) {
+            for place in places {
+                let mut body = prose(5 * MIB);
+                body[place..place + secret.len()].copy_from_slice(secret.as_bytes());
+                let curl = gateway
+                    .curl(&format!("{scheme}://api.arxiv.org/upload"))
+                    .agent("researcher");
+                let reply = curl
+                    .header("Content-Type: text/plain")
+                    .args(framing)
+                    .body(&body)
+                    .send();
+                reply.assert_refused(403, "proxy_blocked_content");
+                let row = gateway.row(&reply);
+                let what = format!("{scheme} {framing:?} {place}: {row}");
+                assert_eq!(row["status"], "blocked", "{what}");
+                assert_eq!(row["findings"][0]["rule"], "aws-access-key-id", "{what}");
+                let sent = row["request"]["bytes"].as_u64().unwrap_or(0);
+                assert!(sent <= place as u64, "{what}");
+            }
+        }
+    }
+    for part in gateway.upstream.broken() {
+        assert!(!contains(&part, b"AKIA"), "a part of the secret arrived");
+    }
+    assert!(gateway.upstream.received().is_empty());
+    gateway.assert_nowhere(AWS_KEY);
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn s11_one_byte_more_is_refused_where_the_operator_says_so() {
+    let gateway = Gateway::start(&Config::seed().with("forward_proxy.oversize", "block"));
     for scheme in SCHEMES {
         for framing in framings(scheme) {
             for len in [MIB + 1, 5 * MIB] {
@@ -129,7 +194,10 @@ fn s11_one_byte_more_is_refused() {
 
 #[test]
 fn s11_the_limit_is_the_configured_one() {
-    let gateway = Gateway::start(&Config::seed().with("forward_proxy.max_body_size", "10"));
+    let config = Config::seed()
+        .with("forward_proxy.max_body_size", "10")
+        .with("forward_proxy.oversize", "block");
+    let gateway = Gateway::start(&config);
     for scheme in SCHEMES {
         let url = format!("{scheme}://api.arxiv.org/upload");
         gateway

@@ -25,6 +25,7 @@ fn troubled() -> Gateway {
             "forward_proxy.timeouts",
             "{connect: 5s, response_header: 1s, idle: 5s}",
         )
+        .with("forward_proxy.oversize", "block")
         .with(
             "agents.coordinator.egress.methods",
             "{read-only.test: [GET]}",

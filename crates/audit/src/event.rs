@@ -94,6 +94,9 @@ pub struct Ended {
     /// When.
     #[serde(with = "micros")]
     pub at: Timestamp,
+    /// What was found after the decision, in what flowed: at most [`Decided::FINDINGS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingRecord>,
     /// The HTTP status that the client was given, where it was given one.
     pub http_status: Option<u16>,
     /// The exchange.

@@ -149,6 +149,9 @@ impl Row {
             self.response_bytes = Some(event.response_bytes);
             self.timing.total_us = Some(event.timing_us.total);
         }
+        let room = Decided::FINDINGS_MAX.saturating_sub(self.findings.len());
+        let later = event.findings.iter().take(room).cloned();
+        self.findings.extend(later);
         self.upstream = event
             .upstream
             .as_ref()

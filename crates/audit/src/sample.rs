@@ -103,6 +103,7 @@ pub(crate) fn blocked(n: u64) -> Decided {
 pub(crate) fn ended(n: u64) -> Ended {
     Ended {
         at: moment(n),
+        findings: Vec::new(),
         http_status: Some(200),
         id: id(n),
         reason: Reason::Allowed.into(),

@@ -1,5 +1,7 @@
 //! Content codings: what the headers announce, undone within bounds.
 
+pub(crate) mod stream;
+
 use std::io::Read;
 
 use http::{HeaderMap, header};

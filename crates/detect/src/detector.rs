@@ -307,6 +307,15 @@ impl Detector {
         walk.finish()
     }
 
+    /// Scans a part of a body whose content codings were undone.
+    #[must_use]
+    pub fn scan_window(&self, head: &RequestHead, text: &[u8]) -> Scan {
+        let host = home::name_of(&head.target.host);
+        let mut walk = Walk::new(self, &Origin::Body).towards(&host);
+        walk.visit_body(&View::root(text), &head.headers);
+        walk.finish()
+    }
+
     /// Scans a body; its content codings and its type are read from the headers.
     #[must_use]
     pub fn scan_body(&self, headers: &HeaderMap, body: &[u8]) -> Scan {

@@ -58,6 +58,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use coding::stream::BodyDecoder;
 pub use detector::{Detector, KnownSecret, Limits, RuleFile, Scan, Setup, Uninspectable};
 pub use fingerprint::FingerprintKey;
 pub use issue::{IssueLevel, RuleIssue};

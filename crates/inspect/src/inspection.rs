@@ -6,6 +6,7 @@ use std::sync::Arc;
 use oktsec_detect::{Passage, Scan};
 use oktsec_model::{Action, Decision, Reason, RequestHead, Treatment};
 
+use crate::flow::Flow;
 use crate::snapshot::Snapshot;
 
 /// What `begin` answers.
@@ -23,7 +24,8 @@ pub enum Begin {
 pub enum Progress {
     /// Go on; nothing may be released yet.
     Hold,
-    /// The body exceeds what can be judged; push nothing more and call `refuse`.
+    /// The body exceeds what is held, and the chunk was not taken: call `flow` and go on there, or
+    /// `refuse`.
     TooLarge,
 }
 
@@ -77,7 +79,7 @@ impl Inspection {
             .reserve_exact(bytes.min(self.snapshot.scope.body_bytes_max));
     }
 
-    /// Takes the next chunk of the body.
+    /// Takes the next chunk of the body, unless that is too much.
     pub fn push(&mut self, chunk: &[u8]) -> Progress {
         if self.body.len().saturating_add(chunk.len()) > self.snapshot.scope.body_bytes_max {
             return Progress::TooLarge;
@@ -90,6 +92,18 @@ impl Inspection {
     #[must_use]
     pub const fn body_bytes(&self) -> usize {
         self.body.len()
+    }
+
+    /// Judges the body as it flows, beginning with what is held.
+    #[must_use]
+    pub fn flow(self) -> Flow {
+        Flow::new(
+            self.snapshot,
+            self.head,
+            self.admitted,
+            self.head_scan,
+            &self.body,
+        )
     }
 
     /// Ends a request whose body cannot be judged, for example because it is too large: a refusal,

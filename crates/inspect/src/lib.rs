@@ -13,11 +13,13 @@
     clippy::cast_possible_truncation
 )]
 
+mod flow;
 mod inspection;
 mod memory;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use flow::{Flow, Moment};
 pub use inspection::{Begin, Inspection, Judged, Progress};
 pub use snapshot::{Scope, Snapshot};

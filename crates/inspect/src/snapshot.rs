@@ -18,6 +18,8 @@ pub struct Scope {
     pub bypass: HostPatterns,
     /// The largest body that is held and judged, in bytes.
     pub body_bytes_max: usize,
+    /// Whether larger ones are judged as they flow.
+    pub streams_oversize: bool,
 }
 
 /// One generation of rules, policy and scope. A request is judged by the generation it began with.
@@ -107,6 +109,12 @@ impl Snapshot {
     #[must_use]
     pub const fn body_bytes_max(&self) -> usize {
         self.scope.body_bytes_max
+    }
+
+    /// Whether larger bodies are judged as they flow.
+    #[must_use]
+    pub const fn streams_oversize(&self) -> bool {
+        self.scope.streams_oversize
     }
 
     /// The policy, for questions that are not about one request.

@@ -1,5 +1,6 @@
 //! Playbooks: a head, chunks, a decision. How a body is cut never changes what is decided.
 
+mod flow;
 mod homes;
 mod pieces;
 mod rules_at_home;
@@ -67,6 +68,7 @@ fn snapshot_of(hosts: &[&str], scan_requests: bool, body_bytes_max: usize) -> Ar
         intercept: true,
         bypass: HostPatterns::default(),
         body_bytes_max,
+        streams_oversize: false,
     };
     Arc::new(Snapshot::new(
         1,

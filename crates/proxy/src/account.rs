@@ -22,6 +22,7 @@ use oktsec_model::{
 
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused};
+use crate::flow::FlowState;
 use crate::mask::{fill, host_text, method_text};
 use crate::via::{Running, Via};
 
@@ -58,6 +59,8 @@ pub(crate) struct OpenExchange {
     /// Status and reason, should all go well.
     decided: (Status, Reason),
     request_bytes: Arc<AtomicU64>,
+    /// How the body ends, where it is judged as it flows.
+    flow: Option<Arc<FlowState>>,
     answered: Answered,
     answered_us: Option<u64>,
     /// Kept until the last byte of the response.
@@ -188,6 +191,7 @@ impl Arrival {
         decision: &Decision,
         timing: Timing,
         request_bytes: &Arc<AtomicU64>,
+        flow: Option<&Arc<FlowState>>,
     ) -> Result<(OpenExchange, Entry), Refused> {
         let ledger = self.cx.ledger.clone();
         let bytes = Some(request_bytes.load(Ordering::Relaxed));
@@ -199,6 +203,7 @@ impl Arrival {
             sent_us: self.cx.clock.monotonic_us(),
             decided: (decision.status(), decision.reason),
             request_bytes: Arc::clone(request_bytes),
+            flow: flow.cloned(),
             answered: Answered::default(),
             answered_us: None,
             _running: self.running.clone(),
@@ -320,7 +325,9 @@ impl OpenExchange {
     /// There is no response. Returns once the row says so.
     pub(crate) async fn failed(mut self, reason: Reason) -> FailedExchange {
         self.open = false;
-        let http_status = crate::respond::http_status(reason);
+        let stopped = self.flow.as_ref().and_then(|flow| flow.stopped());
+        let answer = stopped.map_or(reason, |decision| decision.reason);
+        let http_status = crate::respond::http_status(answer);
         let event = self.event(reason, Some(http_status), 0);
         // Where the trail cannot be written the ledger refuses the next request; this one has
         // failed already.
@@ -337,13 +344,18 @@ impl OpenExchange {
     }
 
     fn event(&self, reason: Reason, http_status: Option<u16>, response_bytes: u64) -> Ended {
-        let (status, reason) = if reason == Reason::Allowed {
-            self.decided
-        } else {
-            (reason.status(), reason)
+        let outcome = self.flow.as_ref().and_then(|flow| flow.outcome());
+        let (status, reason) = match outcome {
+            // Why it broke off is what counts, not what that looked like from the other side.
+            Some(outcome) if !outcome.is_whole || reason == Reason::Allowed => {
+                (outcome.decision.status(), outcome.decision.reason)
+            }
+            _ if reason == Reason::Allowed => self.decided,
+            _ => (reason.status(), reason),
         };
         Ended {
             at: self.cx.clock.now(),
+            findings: outcome.map_or_else(Vec::new, |outcome| recorded(&outcome.later)),
             http_status,
             id: self.id,
             reason: reason.into(),

@@ -18,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use crate::account::OpenExchange;
+use crate::flow::Released;
 use crate::pool::Checkin;
 
 /// The body of every response that leaves us.
@@ -34,6 +35,19 @@ pub(crate) enum RequestBody {
     Held(Full<Bytes>, Arc<OwnedSemaphorePermit>),
     /// Not to be scanned: it flows as it comes, and is counted.
     Streamed(Incoming, Arc<AtomicU64>),
+    /// Judged as it flows.
+    Flowing(Released),
+}
+
+/// Why a request's body ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The client broke off.
+    #[error("the client broke off")]
+    Client(#[source] hyper::Error),
+    /// The rest may not leave, or did not come.
+    #[error("the rest of the body does not leave")]
+    Stopped,
 }
 
 /// A body that flows from the upstream to the agent. When it ends, so does the exchange.
@@ -59,8 +73,6 @@ pub(crate) enum RelayError {
 
 /// Why a request body could not be held.
 pub(crate) enum HoldError {
-    /// More than can be judged.
-    TooLarge,
     /// The client left.
     Gone,
     /// What the client sent is no body.
@@ -72,23 +84,45 @@ pub(crate) enum HoldError {
 /// A held body may take this long to arrive.
 const HOLD_TIME_MAX: Duration = Duration::from_secs(300);
 
+/// A client that has sent nothing for so long, and has not said how much will come, may wait for an
+/// answer to what it has sent.
+pub(crate) const HOLD_PAUSE: Duration = Duration::from_millis(500);
+
+/// How far a body could be held.
+pub(crate) enum Held {
+    /// All of it.
+    All,
+    /// There is more than is held; this chunk comes next.
+    TooMuch(Bytes),
+    /// The client has paused.
+    Paused,
+}
+
 /// Feeds the whole body to the inspection. Trailers are dropped: nothing that was not judged
 /// leaves.
-pub(crate) async fn hold(mut body: Incoming, inspection: &mut Inspection) -> Result<(), HoldError> {
+pub(crate) async fn hold(
+    body: &mut Incoming,
+    inspection: &mut Inspection,
+    may_pause: bool,
+) -> Result<Held, HoldError> {
     if let Some(length) = body.size_hint().exact() {
         inspection.reserve(usize::try_from(length).unwrap_or(usize::MAX));
     }
     let feeding = async {
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| hold_error(&error))?;
-            if let Some(chunk) = frame.data_ref()
-                && inspection.push(chunk) == Progress::TooLarge
+        loop {
+            let patience = if may_pause { HOLD_PAUSE } else { HOLD_TIME_MAX };
+            let frame = match tokio::time::timeout(patience, body.frame()).await {
+                Err(_) if may_pause => return Ok(Held::Paused),
+                Err(_) => return Err(HoldError::Timeout),
+                Ok(None) => return Ok(Held::All),
+                Ok(Some(frame)) => frame.map_err(|error| hold_error(&error))?,
+            };
+            if let Ok(chunk) = frame.into_data()
+                && inspection.push(&chunk) == Progress::TooLarge
             {
-                drain(body).await;
-                return Err(HoldError::TooLarge);
+                return Ok(Held::TooMuch(chunk));
             }
         }
-        Ok(())
     };
     tokio::time::timeout(HOLD_TIME_MAX, feeding)
         .await
@@ -113,7 +147,7 @@ pub(crate) async fn drain(mut body: Incoming) {
 }
 
 /// A body that breaks the framing is malformed; one that just ends has lost its client.
-fn hold_error(error: &hyper::Error) -> HoldError {
+pub(crate) fn hold_error(error: &hyper::Error) -> HoldError {
     let cause = error
         .source()
         .and_then(|source| source.downcast_ref::<io::Error>());
@@ -130,6 +164,18 @@ fn hold_error(error: &hyper::Error) -> HoldError {
     }
 }
 
+// === impl HoldError ===
+
+impl HoldError {
+    pub(crate) const fn reason(&self) -> Reason {
+        match self {
+            Self::Gone => Reason::ClientGone,
+            Self::Malformed => Reason::BadRequest,
+            Self::Timeout => Reason::ClientTimeout,
+        }
+    }
+}
+
 // === impl RequestBody ===
 
 impl RequestBody {
@@ -138,23 +184,32 @@ impl RequestBody {
         Self::Held(Full::new(Bytes::from(bytes)), Arc::new(permit))
     }
 
+    /// The bytes that have gone, of a body that moves.
+    pub(crate) fn moved(&self) -> Option<Arc<AtomicU64>> {
+        match self {
+            Self::Held(..) => None,
+            Self::Streamed(_, bytes) => Some(Arc::clone(bytes)),
+            Self::Flowing(released) => Some(released.bytes()),
+        }
+    }
+
     /// The same body once more, unless it has flowed away.
     pub(crate) fn copy(&self) -> Option<Self> {
         match self {
             Self::Held(full, permit) => Some(Self::Held(full.clone(), Arc::clone(permit))),
-            Self::Streamed(..) => None,
+            Self::Streamed(..) | Self::Flowing(_) => None,
         }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Held(full, _) => match Pin::new(full).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
@@ -169,8 +224,9 @@ impl Body for RequestBody {
                 {
                     bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
                 }
-                polled
+                polled.map_err(BodyError::Client)
             }
+            Self::Flowing(released) => released.poll(cx),
         }
     }
 
@@ -178,6 +234,7 @@ impl Body for RequestBody {
         match self {
             Self::Held(full, _) => full.is_end_stream(),
             Self::Streamed(incoming, _) => incoming.is_end_stream(),
+            Self::Flowing(_) => false,
         }
     }
 
@@ -185,6 +242,9 @@ impl Body for RequestBody {
         match self {
             Self::Held(full, _) => full.size_hint(),
             Self::Streamed(incoming, _) => incoming.size_hint(),
+            Self::Flowing(released) => released
+                .length()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -119,9 +119,11 @@ async fn forward(
         decision,
         body,
         bytes,
+        flow,
         timing,
     } = judgement;
-    let (mut exchange, entry) = match arrival.allowed(head, &decision, timing, &bytes).await {
+    let allowed = arrival.allowed(head, &decision, timing, &bytes, flow.as_ref());
+    let (mut exchange, entry) = match allowed.await {
         Ok(recorded) => recorded,
         Err(refused) => return refusal(&refused, head, dialect),
     };
@@ -168,7 +170,13 @@ async fn forward(
             let body = ResponseBody::relayed(incoming, exchange, sent.checkin, timeouts.idle);
             Response::from_parts(parts, body)
         }
-        Err(error) => exchange.failed(error.reason).await.response(head, dialect),
+        Err(error) => {
+            let failed = exchange.failed(error.reason).await;
+            match flow.as_ref().and_then(|flow| flow.stopped()) {
+                Some(decision) => refusal(&Refused::boxed(decision.clone()), head, dialect),
+                None => failed.response(head, dialect),
+            }
+        }
     }
 }
 

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::{Body, Incoming};
-use oktsec_inspect::{Begin, Inspection, Judged, Snapshot};
+use oktsec_inspect::{Begin, Inspection, Judged, Moment, Snapshot};
 use oktsec_limit::{Admit, LimitKey};
 use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::account::Timing;
-use crate::body::{HoldError, RequestBody, drain, hold};
+use crate::body::{Held, HoldError, RequestBody, drain, hold};
 use crate::context::{Context, State};
 use crate::exchange::Refused;
+use crate::flow::{self, Begun, FlowState};
 use crate::respond::LimitState;
 use crate::via::Via;
 
@@ -22,6 +25,8 @@ pub(crate) struct Judgement {
     pub(crate) body: RequestBody,
     /// Body bytes; shared with a body that is still flowing.
     pub(crate) bytes: Arc<AtomicU64>,
+    /// How a body that is judged as it flows ends.
+    pub(crate) flow: Option<Arc<FlowState>>,
     pub(crate) timing: Timing,
 }
 
@@ -96,11 +101,12 @@ async fn judge_admitted(
                 decision,
                 body,
                 bytes,
+                flow: None,
                 timing: Timing::default(),
             });
         }
     };
-    scan(body, inspection, expects_continue, snapshot, cx).await
+    scan(body, inspection, expects_continue, state, cx).await
 }
 
 fn same_authority(tunnel: &Target, request: &Target) -> bool {
@@ -145,17 +151,19 @@ pub(crate) fn admit_rate(
     }
 }
 
-/// Holds the body and judges the whole request.
+/// Holds the body and judges the whole request; what cannot be held is judged as it flows.
 async fn scan(
-    body: Incoming,
+    mut body: Incoming,
     mut inspection: Inspection,
     expects_continue: bool,
-    snapshot: &Snapshot,
+    state: &State,
     cx: &Context,
 ) -> Result<Judgement, Box<Refused>> {
+    let snapshot = &state.snapshot;
     let limit = snapshot.body_bytes_max();
+    let length = body.size_hint().exact();
     let announced = body.size_hint().lower();
-    if announced > limit as u64 {
+    if announced > limit as u64 && !snapshot.streams_oversize() {
         if !expects_continue {
             drain(body).await;
         }
@@ -165,13 +173,98 @@ async fn scan(
         .size_hint()
         .upper()
         .map_or(limit, |upper| usize::try_from(upper).unwrap_or(limit));
-    let kib = u32::try_from(likely.min(limit).div_ceil(1024)).unwrap_or(u32::MAX);
-    let Ok(permit) = Arc::clone(&cx.held_kib).try_acquire_many_owned(kib) else {
+    let Some(permit) = permit(likely.min(limit), cx) else {
         return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
     };
-    if let Err(error) = hold(body, &mut inspection).await {
-        return Err(not_held(&inspection, &error, limit));
+    let may_pause = length.is_none() && snapshot.streams_oversize();
+    let (chunk, moment) = match hold(&mut body, &mut inspection, may_pause).await {
+        Err(error) => return Err(not_held(&inspection, &error)),
+        Ok(Held::All) => return judge_whole(inspection, permit, cx).await,
+        Ok(Held::Paused) => (Bytes::new(), Moment::Pause),
+        Ok(Held::TooMuch(chunk)) if snapshot.streams_oversize() => (chunk, Moment::Full),
+        Ok(Held::TooMuch(_)) => {
+            drain(body).await;
+            return Err(too_large(&inspection, None, limit));
+        }
+    };
+    // What is read while a window waits, and what is decoded.
+    let Some(more) = self::permit(limit.saturating_mul(2), cx) else {
+        return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
+    };
+    let flow = Flowing {
+        chunk,
+        moment,
+        body,
+        length,
+        permits: vec![permit, more],
+    };
+    flow.begin(inspection, state.settings.timeouts.idle, cx)
+        .await
+}
+
+/// The right to hold so many bytes, if there is room.
+fn permit(bytes: usize, cx: &Context) -> Option<OwnedSemaphorePermit> {
+    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    Arc::clone(&cx.held_kib).try_acquire_many_owned(kib).ok()
+}
+
+/// A body that cannot be held to its end.
+struct Flowing {
+    /// What came last and is not held yet.
+    chunk: Bytes,
+    moment: Moment,
+    body: Incoming,
+    length: Option<u64>,
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Flowing {
+    /// Judges what is there, and lets the rest flow.
+    async fn begin(
+        self,
+        inspection: Inspection,
+        idle_max: Duration,
+        cx: &Context,
+    ) -> Result<Judgement, Box<Refused>> {
+        let began = cx.clock.monotonic_us();
+        let mut flow = inspection.flow();
+        flow.push(&self.chunk);
+        let (flow, first) = match flow::judge(flow, self.moment).await {
+            Ok(judged) => judged,
+            Err((_, decision)) => {
+                drain(self.body).await;
+                return Err(Refused::boxed(*decision));
+            }
+        };
+        let timing = Timing {
+            policy_us: 0,
+            scan_us: cx.clock.monotonic_us() - began,
+        };
+        let decision = flow.decision().clone();
+        let begun = Begun {
+            flow,
+            first,
+            body: self.body,
+            length: self.length,
+            idle_max,
+            permits: self.permits,
+        };
+        let (released, state, bytes) = begun.start();
+        Ok(Judgement {
+            decision,
+            body: RequestBody::Flowing(released),
+            bytes,
+            flow: Some(state),
+            timing,
+        })
     }
+}
+
+async fn judge_whole(
+    inspection: Inspection,
+    permit: OwnedSemaphorePermit,
+    cx: &Context,
+) -> Result<Judgement, Box<Refused>> {
     let began = cx.clock.monotonic_us();
     let (judged, permit) = finish(inspection, permit).await?;
     let timing = Timing {
@@ -189,6 +282,7 @@ async fn scan(
         decision: judged.decision,
         body,
         bytes,
+        flow: None,
         timing,
     })
 }
@@ -209,18 +303,13 @@ async fn finish(
         .map_err(|_| Refused::boxed(unjudged))
 }
 
-fn not_held(inspection: &Inspection, error: &HoldError, limit: usize) -> Box<Refused> {
-    match error {
-        HoldError::TooLarge => too_large(inspection, None, limit),
-        HoldError::Gone => Refused::boxed(inspection.refuse(Reason::ClientGone)),
-        HoldError::Timeout => Refused::boxed(inspection.refuse(Reason::ClientTimeout)),
-        HoldError::Malformed => {
-            let mut refused = Refused::boxed(inspection.refuse(Reason::BadRequest));
-            refused.detail =
-                Some("The body does not follow the framing that its head declares.".into());
-            refused
-        }
+fn not_held(inspection: &Inspection, error: &HoldError) -> Box<Refused> {
+    let mut refused = Refused::boxed(inspection.refuse(error.reason()));
+    if matches!(error, HoldError::Malformed) {
+        refused.detail =
+            Some("The body does not follow the framing that its head declares.".into());
     }
+    refused
 }
 
 fn too_large(inspection: &Inspection, announced: Option<u64>, limit: usize) -> Box<Refused> {

@@ -11,6 +11,7 @@ mod body;
 mod connection;
 mod context;
 mod exchange;
+mod flow;
 mod headers;
 mod identify;
 mod judge;

@@ -1,9 +1,11 @@
 //! Towards the upstream: dial an address that was judged, verify TLS always, send, and replay once
 //! where that is safe.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST};
@@ -223,18 +225,39 @@ async fn try_send(
     request: Request<RequestBody>,
     timeouts: Timeouts,
 ) -> Result<(Response<Incoming>, Connection), Failure> {
+    let moved = request.body().moved();
     let sending = connection.sender.try_send_request(request);
-    match tokio::time::timeout(timeouts.response_header, sending).await {
-        Err(_) => Err(Failure::Timeout),
+    match while_moving(sending, moved.as_deref(), timeouts.response_header).await {
+        None => Err(Failure::Timeout),
         // We never ask for another protocol, so that an upstream that switches is broken.
-        Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+        Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(Failure::Broken)
         }
-        Ok(Ok(response)) => Ok((response, connection)),
-        Ok(Err(mut error)) => match error.take_message() {
+        Some(Ok(response)) => Ok((response, connection)),
+        Some(Err(mut error)) => match error.take_message() {
             Some(request) => Err(Failure::Unsent(Box::new(request))),
             None => Err(Failure::Broken),
         },
+    }
+}
+
+/// Waits for an answer as long as the body moves, and then for `time_max`.
+async fn while_moving<F: Future>(
+    answer: F,
+    moved: Option<&AtomicU64>,
+    time_max: Duration,
+) -> Option<F::Output> {
+    tokio::pin!(answer);
+    let bytes = || moved.map_or(0, |moved| moved.load(Ordering::Relaxed));
+    let mut before = bytes();
+    loop {
+        if let Ok(answer) = tokio::time::timeout(time_max, answer.as_mut()).await {
+            return Some(answer);
+        }
+        if bytes() == before {
+            return None;
+        }
+        before = bytes();
     }
 }
 

@@ -55,11 +55,11 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "oversize",
         Kind::Word(&["stream", "block"]),
-        "block",
-        "What becomes of larger bodies. `block` refuses them (413). `stream` will scan them as \
-         they flow; until it exists, larger bodies are refused.",
-    )
-    .only(&["block"]),
+        "stream",
+        "What becomes of larger bodies. `stream` scans them as they flow, in windows of that size \
+         (256 KiB at least): no byte leaves before it was scanned, nor any part of a secret. What \
+         is found in the middle breaks the request off. `block` refuses them (413).",
+    ),
     Key::new(
         "uninspectable",
         Kind::Word(&["block", "allow"]),

@@ -50,6 +50,7 @@ pub(crate) struct Received {
 
 struct Shared {
     received: Mutex<Vec<Received>>,
+    broken: Mutex<Vec<Vec<u8>>>,
     pages: Mutex<HashMap<String, (String, Bytes)>>,
     connections: Mutex<usize>,
     released: watch::Sender<bool>,
@@ -74,6 +75,7 @@ impl Upstream {
     pub(crate) fn start() -> Self {
         let shared = Arc::new(Shared {
             received: Mutex::default(),
+            broken: Mutex::default(),
             pages: Mutex::default(),
             connections: Mutex::default(),
             released: watch::channel(false).0,
@@ -110,6 +112,11 @@ impl Upstream {
 
     pub(crate) fn received(&self) -> Vec<Received> {
         lock(&self.shared.received).clone()
+    }
+
+    /// What came of bodies that broke off.
+    pub(crate) fn broken(&self) -> Vec<Vec<u8>> {
+        lock(&self.shared.broken).clone()
     }
 
     /// Connections that were ever opened.
@@ -192,8 +199,14 @@ async fn answer(
     shared: Arc<Shared>,
 ) -> Result<Response<Answer>, &'static str> {
     let (parts, body) = request.into_parts();
-    let collected = body.collect().await.map_err(|_| "the body broke off")?;
-    let trailers = collected.trailers().map(pairs).unwrap_or_default();
+    let (body, trailers) = match whole(body).await {
+        Ok(whole) => whole,
+        Err(part) => {
+            lock(&shared.broken).push(part);
+            return Err("the body broke off");
+        }
+    };
+    let trailers = trailers.as_ref().map(pairs).unwrap_or_default();
     let path = parts
         .uri
         .path_and_query()
@@ -209,7 +222,7 @@ async fn answer(
         host: host.unwrap_or_default(),
         headers,
         trailers,
-        body: collected.to_bytes(),
+        body: body.into(),
         path,
     };
     lock(&shared.received).push(received.clone());
@@ -231,6 +244,19 @@ async fn answer(
         "/events" => Ok(events(&shared)),
         _ => Ok(echo(&received)),
     }
+}
+
+/// All of a body and its trailers, or the part that came.
+async fn whole(mut body: Incoming) -> Result<(Vec<u8>, Option<HeaderMap>), Vec<u8>> {
+    let (mut bytes, mut trailers) = (Vec::new(), None);
+    while let Some(frame) = body.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => bytes.extend_from_slice(&data),
+            Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
+            Err(_) => return Err(bytes),
+        }
+    }
+    Ok((bytes, trailers))
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {

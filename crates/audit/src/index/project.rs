@@ -4,7 +4,7 @@ use oktsec_model::ExchangeId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chain::Head;
-use crate::event::{Decided, Event, TunnelOpened};
+use crate::event::{Decided, Event, FindingRecord, TunnelOpened};
 
 /// Enters one record. With `over_base`, rows that a record changes are first copied from the
 /// attached index `base`, which itself is never written.
@@ -20,21 +20,30 @@ pub(super) fn project(
     };
     match Event::decode(event) {
         Some(Event::Decided(decided)) => projection.decided(&decided, head, event),
-        Some(Event::Ended(ended)) => projection.ended(
-            ended.id,
-            ended.status.as_str(),
-            ended.reason.as_str(),
-            head,
-            event,
-        ),
+        Some(Event::Ended(ended)) => {
+            let seq = projection.ended(
+                ended.id,
+                ended.status.as_str(),
+                ended.reason.as_str(),
+                head,
+                event,
+            )?;
+            match seq {
+                // After those of the decision, of which there are so many at most.
+                Some(seq) => projection.findings(seq, Decided::FINDINGS_MAX, &ended.findings),
+                None => Ok(()),
+            }
+        }
         Some(Event::TunnelOpened(opened)) => projection.opened(&opened, head, event),
-        Some(Event::TunnelClosed(closed)) => projection.ended(
-            closed.id,
-            closed.status.as_str(),
-            closed.reason.as_str(),
-            head,
-            event,
-        ),
+        Some(Event::TunnelClosed(closed)) => projection
+            .ended(
+                closed.id,
+                closed.status.as_str(),
+                closed.reason.as_str(),
+                head,
+                event,
+            )
+            .map(drop),
         // The others belong to no exchange, or come from a newer version.
         _ => Ok(()),
     }
@@ -69,24 +78,30 @@ impl Projection<'_> {
                 decided.last,
             ])?;
         self.body(head, event)?;
-        for (place, finding) in decided.findings.iter().enumerate() {
+        self.findings(head.seq, 0, &decided.findings)?;
+        match decided.tunnel {
+            Some(tunnel) => self.speak_for(tunnel),
+            None => Ok(()),
+        }
+    }
+
+    /// Findings of the exchange that began with a record, numbered from `first` on.
+    fn findings(&self, seq: u64, first: usize, list: &[FindingRecord]) -> rusqlite::Result<()> {
+        for (place, finding) in (first..).zip(list) {
             self.connection
                 .prepare_cached(
                     "INSERT OR IGNORE INTO findings (seq, place, rule, category, fingerprint)
                      VALUES (?, ?, ?, ?, ?)",
                 )?
                 .execute(params![
-                    head.seq,
+                    seq,
                     place,
                     finding.rule.as_str(),
                     finding.category.as_str(),
                     finding.fingerprint.as_str()
                 ])?;
         }
-        match decided.tunnel {
-            Some(tunnel) => self.speak_for(tunnel),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn opened(&self, opened: &TunnelOpened, head: Head, event: &[u8]) -> rusqlite::Result<()> {
@@ -124,7 +139,7 @@ impl Projection<'_> {
         reason: &str,
         head: Head,
         event: &[u8],
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<Option<u64>> {
         self.copy(id)?;
         let seq: Option<u64> = self
             .connection
@@ -141,7 +156,7 @@ impl Projection<'_> {
                 )?
                 .execute(params![head.seq, head.hash.0, event, seq])?;
         }
-        Ok(())
+        Ok(seq)
     }
 
     /// An exchange shows that the tunnel is there; the tunnel's own row is no longer listed.

@@ -270,6 +270,7 @@ fn close_interrupted(store: &mut Store, at: Timestamp) -> io::Result<()> {
     for id in ids {
         store.append_event(&Event::Ended(Ended {
             at,
+            findings: Vec::new(),
             http_status: None,
             id,
             reason: reason.into(),
