@@ -1,10 +1,11 @@
 //! The views that are neither escapes, nor base64, nor compressed: text in other clothes, rarer
 //! encodings, pieces put together, files within files.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::archive::{self, Content};
-use crate::bytes::{count_of, slice};
+use crate::bytes::{count_back, count_of, count_while, slice};
 use crate::decode::Child;
 use crate::detector::Uninspectable;
 use crate::encodings;
@@ -19,7 +20,6 @@ const SHORT_BYTES_MAX: usize = 64 * 1024;
 /// Text within data, put together: what pictures and compressed data would make of escapes and look-
 /// alikes by chance costs more than it is worth. Nothing for a text.
 pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
-    const STRETCH_MIN: usize = 32;
     const PIECE_MIN: usize = 16;
     const SHARE: usize = 16;
     // Below the blank, but for tabulators and line ends.
@@ -29,13 +29,9 @@ pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
     }
     let mut text = Vec::new();
     let mut marks = Vec::new();
-    let mut position = 0;
-    for stretch in bytes.split(|&byte| is_control(byte)) {
-        let mut start = position;
-        position += stretch.len() + 1;
-        if stretch.len() < STRETCH_MIN {
-            continue;
-        }
+    for range in stretches(bytes, is_control) {
+        let mut start = range.start;
+        let stretch = slice(bytes, range);
         for chunk in stretch.utf8_chunks() {
             let valid = chunk.valid().as_bytes();
             if valid.len() >= PIECE_MIN {
@@ -54,6 +50,27 @@ pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
         is_cut: false,
         seams: None,
     })
+}
+
+/// The stretches of at least two blocks' length without a byte of some kind. One that is so long holds a
+/// whole block: only around those is there anything to look at, and blocks can be looked at at once.
+fn stretches(bytes: &[u8], is_out: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
+    const BLOCK_BYTES: usize = 16;
+    const STRETCH_MIN: usize = 2 * BLOCK_BYTES;
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut done = 0;
+    for (index, block) in bytes.as_chunks::<BLOCK_BYTES>().0.iter().enumerate() {
+        let start = index * BLOCK_BYTES;
+        if start < done || block.iter().fold(false, |any, &byte| any | is_out(byte)) {
+            continue;
+        }
+        let from = start - count_back(bytes, start, start - done, |byte| !is_out(byte));
+        done = start + count_while(bytes, start, usize::MAX, |byte| !is_out(byte));
+        if done - from >= STRETCH_MIN {
+            found.push(from..done);
+        }
+    }
+    found
 }
 
 /// Text of two or four bytes a character, in any data.

@@ -26,7 +26,8 @@ use crate::{home, loader};
 pub struct Limits {
     /// How many decodings may lie on top of each other. Content codings have their own bound.
     pub decode_depth_max: u8,
-    /// How many bytes all derived views of a request may have together, content codings aside.
+    /// How many bytes those views of a request may have together that are larger than what they were
+    /// decoded from, content codings aside.
     pub decode_bytes_max: usize,
 }
 
@@ -249,7 +250,7 @@ impl Detector {
         }
         let root = View {
             seams: part.seams.clone(),
-            ..View::root(part.bytes.as_ref())
+            ..View::of(part.bytes.as_ref())
         };
         walk.visit(&root);
         match part.origin {
@@ -296,12 +297,12 @@ impl Detector {
         // What is left tells the place of a finding by itself.
         let root = View {
             shape: Shape::Text,
-            ..View::root(body)
+            ..View::of(body)
         };
         let view = View {
             parent: Some(&root),
             map: Map::Marks(marks),
-            ..View::root(&rest)
+            ..View::of(&rest)
         };
         walk.visit_body(&view, &head.headers);
         walk.finish()
@@ -312,7 +313,7 @@ impl Detector {
     pub fn scan_window(&self, head: &RequestHead, text: &[u8]) -> Scan {
         let host = home::name_of(&head.target.host);
         let mut walk = Walk::new(self, &Origin::Body).towards(&host);
-        walk.visit_body(&View::root(text), &head.headers);
+        walk.visit_body(&View::of(text), &head.headers);
         walk.finish()
     }
 
@@ -328,9 +329,9 @@ impl Detector {
         match coding::announced(headers) {
             Err(reason) => {
                 walk.fail(reason);
-                walk.visit_body(&View::root(body), headers);
+                walk.visit_body(&View::of(body), headers);
             }
-            Ok(codings) if codings.is_empty() => walk.visit_body(&View::root(body), headers),
+            Ok(codings) if codings.is_empty() => walk.visit_body(&View::of(body), headers),
             Ok(codings) => self.scan_coded(walk, headers, body, &codings),
         }
     }
@@ -368,7 +369,7 @@ impl Detector {
         body: &[u8],
         codings: &[Coding],
     ) {
-        let raw = View::root(body);
+        let raw = View::of(body);
         match coding::decode(codings, body) {
             Err(reason) => {
                 walk.fail(reason);
@@ -380,7 +381,7 @@ impl Detector {
                     parent: Some(&raw),
                     map: Map::Whole(0..body.len()),
                     label: Some(Arc::from(names.join(" > "))),
-                    ..View::root(&decoded)
+                    ..View::of(&decoded)
                 };
                 walk.visit_body(&view, headers);
                 // A receiver that ignores the header, or what follows the coded part, sees the body

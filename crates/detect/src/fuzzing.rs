@@ -11,7 +11,7 @@ const BUDGET: usize = 1024 * 1024;
 
 /// Every decoder that derives a view.
 pub fn decoders(bytes: &[u8]) {
-    let view = View::root(bytes);
+    let view = View::of(bytes);
     decode::rewrites(&view, BUDGET);
     for run in &crate::runs::find(bytes).base64 {
         let encoded = crate::bytes::slice(bytes, run.clone());

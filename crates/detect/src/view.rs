@@ -48,7 +48,7 @@ pub(crate) enum Shape {
 
 impl<'a> View<'a> {
     /// An outermost view.
-    pub(crate) fn root(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             parent: None,
@@ -78,6 +78,21 @@ impl<'a> View<'a> {
         }
         names.reverse();
         (span, names)
+    }
+
+    /// The outermost view.
+    pub(crate) fn root(&self) -> &Self {
+        let mut root = self;
+        while let Some(parent) = root.parent {
+            root = parent;
+        }
+        root
+    }
+
+    /// The length of the longest view on the way to this one.
+    pub(crate) fn bytes_max(&self) -> usize {
+        let before = self.parent.map_or(0, Self::bytes_max);
+        before.max(self.bytes.len())
     }
 
     /// The name of the field that this view is the value of; empty where it is none.

@@ -35,7 +35,10 @@ pub(crate) struct Walk<'d> {
     is_llm: bool,
     findings: Findings,
     uninspectable: Option<Uninspectable>,
+    /// Bytes of views that are larger than what they came from.
     decoded_bytes: usize,
+    /// Bytes of all others.
+    rewritten_bytes: usize,
     seen: HashSet<u64>,
 }
 
@@ -63,6 +66,7 @@ impl<'d> Walk<'d> {
             findings: Findings::default(),
             uninspectable: None,
             decoded_bytes: 0,
+            rewritten_bytes: 0,
             seen: HashSet::new(),
         }
     }
@@ -230,11 +234,7 @@ impl<'d> Walk<'d> {
             ..
         } = hit;
         let (span, views) = view.trace(span);
-        let mut root = view;
-        while let Some(parent) = root.parent {
-            root = parent;
-        }
-        let (location, span) = self.origin.locate(root.bytes, span, views);
+        let (location, span) = self.origin.locate(view.root().bytes, span, views);
         let home = home::of_value(&self.detector.rules, rule, self.host, &location, &secret);
         self.findings.push(Finding {
             rule: rule.id.clone(),
@@ -290,6 +290,24 @@ impl<'d> Walk<'d> {
             .saturating_sub(self.decoded_bytes)
     }
 
+    /// Takes a child off the budget, if it fits. Text that is written in another way is about as long as
+    /// before: of that there may be so many times as much as there is in one view, which keeps the work linear.
+    fn takes(&mut self, parent: &View<'_>, child: &Child) -> bool {
+        const REWRITES_MAX: usize = 16;
+        const REWRITTEN_BYTES_MIN: usize = 1024 * 1024;
+        let bytes = child.bytes.len();
+        let (taken, room) = if bytes > parent.bytes.len() {
+            let max = self.detector.limits.decode_bytes_max;
+            (&mut self.decoded_bytes, max)
+        } else {
+            let whole = parent.bytes_max();
+            let max = whole.saturating_mul(REWRITES_MAX).max(REWRITTEN_BYTES_MIN);
+            (&mut self.rewritten_bytes, max)
+        };
+        *taken = taken.saturating_add(bytes);
+        *taken <= room && !child.is_cut
+    }
+
     fn descend(&mut self, parent: &View<'_>, child: Child) {
         if self.is_known(parent, &child) {
             return;
@@ -314,11 +332,10 @@ impl<'d> Walk<'d> {
             }
             return;
         }
-        if child.bytes.len() > self.budget_left() || child.is_cut {
+        if !self.takes(parent, &child) {
             self.fail(Uninspectable::DecodeBudget);
             return;
         }
-        self.decoded_bytes += child.bytes.len();
         let is_part = child
             .label
             .as_deref()

@@ -46,7 +46,7 @@ fn plainly(index: usize, rule: &Rule, bytes: &[u8]) -> Vec<Hit> {
         pattern,
         strength_bits: plan.strength_bits,
     };
-    let view = View::root(bytes);
+    let view = View::of(bytes);
     let text = Text::of(&view);
     let mut hits = Hits::default();
     let mut from = 0;
@@ -76,7 +76,7 @@ fn compare(detector: &Detector, bytes: &[u8]) {
     let mut found = Hits::default();
     detector
         .scanner
-        .scan_literals(&detector.rules, &View::root(bytes), &mut found);
+        .scan_literals(&detector.rules, &View::of(bytes), &mut found);
     let mut by_rule: HashMap<usize, Vec<&Hit>> = HashMap::new();
     for hit in &found.list {
         by_rule.entry(hit.rule).or_default().push(hit);

@@ -8,6 +8,20 @@ use super::{detector, gzip};
 use crate::archive::tar::tests::entry;
 
 #[test]
+fn text_that_is_full_of_escapes_is_looked_into() {
+    let line = r#"print("a\tb\n", r'\d+\\n', u"\u00e9\u200b", '&amp;lt;', "%20%3d", "=3D", '\x41\101') # é"#;
+    let source = format!("{line}\n").repeat(10_000);
+    let json = |text: &str| {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("{{\"content\":\"{}\"}}", text.replace('\n', "\\n"))
+    };
+    for text in [source.clone(), json(&source), json(&json(&source))] {
+        let scan = detector().scan_text(text.as_bytes());
+        assert_eq!(scan.uninspectable, None, "{}", text.len());
+    }
+}
+
+#[test]
 fn files_within_files_are_no_disguise() {
     let text = concat!("gh", "p_q3EGrVT5yLNz2WxCd8Kf0Hs6Jb4Mn1Pa7Rt9");
     let data = STANDARD.encode(STANDARD.encode(text));
