@@ -56,6 +56,7 @@ fn to_text(effective: &Effective) -> String {
     section("categories", &effective.categories);
     section("limit", std::slice::from_ref(&effective.limit));
     section("scan", std::slice::from_ref(&effective.scan));
+    section("responses", std::slice::from_ref(&effective.scan_responses));
     section("mode", std::slice::from_ref(&effective.mode));
     if effective.allowed.is_empty() {
         rows.insert(
@@ -112,6 +113,7 @@ fn to_json(agent: &AgentName, effective: &Effective) -> Value {
         "categories": lines(&effective.categories),
         "limit": line(&effective.limit),
         "scan_requests": line(&effective.scan),
+        "scan_responses": line(&effective.scan_responses),
         "mode": line(&effective.mode),
     })
 }

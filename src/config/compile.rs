@@ -198,6 +198,7 @@ impl RawConfig {
         let ports = set("forward_proxy.allowed_ports");
         let unknown = set("forward_proxy.unknown_agents");
         let scan = set("forward_proxy.scan_requests");
+        let responses = set("forward_proxy.scan_responses");
         let limit = set("forward_proxy.rate_limit");
         let window = set("forward_proxy.rate_window");
         let mode = set("mode");
@@ -226,6 +227,10 @@ impl RawConfig {
             scan_requests: Set {
                 value: scan.0.bool().unwrap_or(true),
                 origin: scan.1,
+            },
+            scan_responses: Set {
+                value: responses.0.bool().unwrap_or(false),
+                origin: responses.1,
             },
             rate_limit: Set {
                 value: count(limit.0),
@@ -302,6 +307,9 @@ fn egress_source(path: &str, field: &Field, places: &mut Places) -> Option<Egres
             "blocked_categories" => source.blocked_categories = places.entries(&path, setting),
             "scan_requests" => {
                 source.scan_requests = setting.bool().map(|value| Set { value, origin });
+            }
+            "scan_responses" => {
+                source.scan_responses = setting.bool().map(|value| Set { value, origin });
             }
             "rate_limit" if !setting.is_null() => {
                 source.rate_limit = Some(Set {

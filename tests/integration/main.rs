@@ -9,6 +9,7 @@ mod expected;
 mod hosts;
 mod identity;
 mod limits;
+mod responses;
 mod rows;
 mod rules_command;
 mod scan_command;

@@ -68,7 +68,14 @@ fn s10_responses_are_left_alone() {
 
 #[test]
 fn s10_events_stream() {
-    let gateway = Gateway::seed();
+    for scan in ["false", "true"] {
+        events_stream(&Config::seed().with("forward_proxy.scan_responses", scan));
+    }
+}
+
+#[track_caller]
+fn events_stream(config: &Config) {
+    let gateway = Gateway::start(config);
     let mut stream = connect(&gateway);
     let request = "GET http://api.arxiv.org/events HTTP/1.1\r\nHost: api.arxiv.org\r\n\
                    X-Oktsec-Agent: researcher\r\nConnection: close\r\n\r\n";

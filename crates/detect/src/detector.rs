@@ -256,7 +256,7 @@ impl Detector {
         match part.origin {
             Origin::Host => walk.host(&root),
             Origin::Target { query_at } => walk.target(&root, query_at),
-            Origin::Body | Origin::Headers(_) => {}
+            Origin::Body | Origin::Headers(_) | Origin::Response => {}
         }
         walk.finish()
     }
@@ -308,12 +308,20 @@ impl Detector {
         walk.finish()
     }
 
-    /// Scans a part of a body whose content codings were undone.
+    /// Scans a part of a request's body whose content codings were undone.
     #[must_use]
     pub fn scan_window(&self, head: &RequestHead, text: &[u8]) -> Scan {
         let host = home::name_of(&head.target.host);
         let mut walk = Walk::new(self, &Origin::Body).towards(&host);
         walk.visit_body(&View::of(text), &head.headers);
+        walk.finish()
+    }
+
+    /// The same of a response's body; `headers` are the response's.
+    #[must_use]
+    pub fn scan_response_window(&self, headers: &HeaderMap, text: &[u8]) -> Scan {
+        let mut walk = Walk::new(self, &Origin::Response);
+        walk.visit_body(&View::of(text), headers);
         walk.finish()
     }
 

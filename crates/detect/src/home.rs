@@ -33,7 +33,9 @@ pub(crate) fn of_value(
 ) -> Home {
     let home = of(rule, host, location);
     let has_no_issuer = matches!(home, Home::Elsewhere | Home::Session);
-    let Some(host) = host.filter(|_| has_no_issuer && location.place != Place::Body) else {
+    let Some(host) =
+        host.filter(|_| has_no_issuer && !matches!(location.place, Place::Body | Place::Response))
+    else {
         return home;
     };
     let issuers = Issuers {

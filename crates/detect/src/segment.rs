@@ -21,6 +21,7 @@ pub(crate) struct Segment<'a> {
 /// Which part.
 pub(crate) enum Origin {
     Body,
+    Response,
     /// Fields, a line each, as they are sent: a field's name says what its value is.
     Headers(Arc<[Line]>),
     Host,
@@ -163,6 +164,7 @@ impl Origin {
         let at = |place, name| Location { place, name, views };
         match self {
             Self::Body => (at(Place::Body, None), span),
+            Self::Response => (at(Place::Response, None), span),
             Self::Host => (at(Place::Host, None), span),
             Self::Headers(lines) => {
                 let after = lines.partition_point(|line| line.start <= span.start);

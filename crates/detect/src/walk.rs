@@ -141,7 +141,7 @@ impl<'d> Walk<'d> {
             scanner.scan(rules, view, &runs, &mut hits);
         }
         // In a head, one of many may lie at home and another not.
-        if hits.has_more && !matches!(self.origin, Origin::Body) {
+        if hits.has_more && !matches!(self.origin, Origin::Body | Origin::Response) {
             self.fail(Uninspectable::TooMany);
         }
         // In the order of their places, which is the cheapest to name them in.

@@ -5,15 +5,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use oktsec_detect::{BodyDecoder, Scan};
 use oktsec_model::{Action, Decision, Finding, Fingerprint, Reason, RequestHead, RuleId};
 
 use crate::snapshot::Snapshot;
 
-/// A request whose body flows.
+/// A request, or a response, whose body flows.
 pub struct Flow {
     snapshot: Arc<Snapshot>,
     head: Arc<RequestHead>,
+    /// The head of the response, where it is that which flows.
+    response: Option<HeaderMap>,
     admitted: Decision,
     head_scan: Scan,
     /// The body without its codings: first what was looked at and is the context of what follows.
@@ -27,7 +30,7 @@ pub struct Flow {
     is_uninspectable: bool,
     has_begun: bool,
     decision: Decision,
-    /// Findings that were not in the first decision.
+    /// Findings that the first decision of a request has not; of a response, all.
     later: Vec<Finding>,
 }
 
@@ -65,14 +68,26 @@ const LATER_MAX: usize = 64;
 // === impl Flow ===
 
 impl Flow {
+    /// A response to a request that was admitted.
+    #[must_use]
+    pub fn response(
+        snapshot: &Arc<Snapshot>,
+        head: &Arc<RequestHead>,
+        headers: HeaderMap,
+        admitted: Decision,
+    ) -> Self {
+        let (snapshot, head) = (Arc::clone(snapshot), Arc::clone(head));
+        Self::new(snapshot, head, Some(headers), admitted, Scan::default())
+    }
+
     pub(crate) fn new(
         snapshot: Arc<Snapshot>,
         head: Arc<RequestHead>,
+        response: Option<HeaderMap>,
         admitted: Decision,
         head_scan: Scan,
-        body: &[u8],
     ) -> Self {
-        let decoder = BodyDecoder::new(&head.headers);
+        let decoder = BodyDecoder::new(response.as_ref().unwrap_or(&head.headers));
         let is_uninspectable = decoder.is_err() || head_scan.uninspectable.is_some();
         let coding = match decoder {
             Ok(Some(decoder)) => Coding::Coded {
@@ -82,10 +97,11 @@ impl Flow {
             },
             Ok(None) | Err(_) => Coding::Plain { released: 0 },
         };
-        let mut flow = Self {
+        Self {
             decision: admitted.clone(),
             snapshot,
             head,
+            response,
             admitted,
             head_scan,
             text: Vec::new(),
@@ -96,9 +112,7 @@ impl Flow {
             is_uninspectable,
             has_begun: false,
             later: Vec::new(),
-        };
-        flow.push(body);
-        flow
+        }
     }
 
     /// Takes the next bytes.
@@ -145,7 +159,7 @@ impl Flow {
     /// # Errors
     /// The refusal: nothing more may leave.
     pub fn judge(&mut self, moment: Moment) -> Result<Vec<u8>, Box<Decision>> {
-        if self.text.len() > self.seen || self.is_uninspectable {
+        if self.text.len() > self.seen || self.is_uninspectable || !self.has_begun {
             self.look();
         }
         if self.decision.action == Action::Block {
@@ -158,7 +172,10 @@ impl Flow {
         let Snapshot {
             detector, policies, ..
         } = &*self.snapshot;
-        let scan = detector.scan_window(&self.head, &self.text);
+        let scan = match &self.response {
+            None => detector.scan_window(&self.head, &self.text),
+            Some(headers) => detector.scan_response_window(headers, &self.text),
+        };
         self.is_uninspectable |= scan.uninspectable.is_some();
         let mut findings = self.head_scan.findings.clone();
         findings.extend(scan.findings.into_iter().map(|mut finding| {
@@ -166,18 +183,21 @@ impl Flow {
             finding.span.end = finding.span.end.saturating_add(self.passed);
             finding
         }));
-        let decision = policies.decide(
+        let mut decision = policies.decide(
             &self.head,
             self.admitted.clone(),
             findings,
             self.is_uninspectable,
         );
+        if self.response.is_some() && decision.reason == Reason::BlockedContent {
+            decision.reason = Reason::BlockedResponse;
+        }
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         for finding in &decision.findings {
             let key = (finding.rule.clone(), finding.fingerprint);
             if self.known.len() < LATER_MAX
                 && self.known.insert(key)
-                && !is_first
+                && (!is_first || self.response.is_some())
                 && self.later.len() < LATER_MAX
             {
                 self.later.push(finding.clone());
@@ -222,7 +242,7 @@ impl Flow {
         &self.decision
     }
 
-    /// What was found after the first window.
+    /// What was found after the first window; of a response, all.
     #[must_use]
     pub fn later(&self) -> &[Finding] {
         &self.later

@@ -97,13 +97,15 @@ impl Inspection {
     /// Judges the body as it flows, beginning with what is held.
     #[must_use]
     pub fn flow(self) -> Flow {
-        Flow::new(
+        let mut flow = Flow::new(
             self.snapshot,
             self.head,
+            None,
             self.admitted,
             self.head_scan,
-            &self.body,
-        )
+        );
+        flow.push(&self.body);
+        flow
     }
 
     /// Ends a request whose body cannot be judged, for example because it is too large: a refusal,

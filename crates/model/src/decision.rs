@@ -30,6 +30,7 @@ pub enum Reason {
     BadRequest,
     BlockedContent,
     BlockedDomain,
+    BlockedResponse,
     BodyTooLarge,
     ClientGone,
     ClientTimeout,
@@ -132,7 +133,7 @@ impl Action {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AgentSuspended,
         Self::Allowed,
         Self::AuditUnavailable,
@@ -140,6 +141,7 @@ impl Reason {
         Self::BadRequest,
         Self::BlockedContent,
         Self::BlockedDomain,
+        Self::BlockedResponse,
         Self::BodyTooLarge,
         Self::ClientGone,
         Self::ClientTimeout,
@@ -174,6 +176,7 @@ impl Reason {
             Self::BadRequest => "proxy_bad_request",
             Self::BlockedContent => "proxy_blocked_content",
             Self::BlockedDomain => "proxy_blocked_domain",
+            Self::BlockedResponse => "proxy_blocked_response",
             Self::BodyTooLarge => "proxy_body_too_large",
             Self::ClientGone => "proxy_client_gone",
             Self::ClientTimeout => "proxy_client_timeout",
@@ -224,6 +227,7 @@ impl Reason {
             | Self::BadRequest
             | Self::BlockedContent
             | Self::BlockedDomain
+            | Self::BlockedResponse
             | Self::BodyTooLarge
             | Self::HostMismatch
             | Self::IdentityConflict

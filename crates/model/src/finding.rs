@@ -70,7 +70,7 @@ pub enum Confidence {
     High,
 }
 
-/// The part of the request.
+/// The part of the request, or what came back.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Place {
     /// The body.
@@ -83,6 +83,8 @@ pub enum Place {
     Path,
     /// The query, name or value.
     Query,
+    /// The body of the response.
+    Response,
 }
 
 /// Where in the request.
@@ -251,6 +253,7 @@ impl Place {
             Self::Host => "host",
             Self::Path => "path",
             Self::Query => "query",
+            Self::Response => "response",
         }
     }
 }

@@ -6,7 +6,7 @@ use oktsec_model::{AgentName, Host, Origin, Principal};
 
 use crate::evaluate::{EgressPolicy, PolicySet, Rate, Rules};
 use crate::pattern::{Cover, Pattern, Subject};
-use crate::source::{Entry, Mode};
+use crate::source::{Entry, Mode, Set};
 
 /// One line: a value, its place, and what is to be said about it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Effective {
     pub limit: Line,
     /// Whether requests are scanned.
     pub scan: Line,
+    /// Whether responses are scanned.
+    pub scan_responses: Line,
     /// Whether refusals are carried out.
     pub mode: Line,
     /// That the agent is suspended, if it is.
@@ -72,7 +74,14 @@ impl PolicySet {
             blocked,
             categories,
             limit: self.limit_line(egress),
-            scan: self.scan_line(egress),
+            scan: scan_line(
+                egress.and_then(|egress| egress.scan_requests.as_ref()),
+                &self.global.scan_requests,
+            ),
+            scan_responses: scan_line(
+                egress.and_then(|egress| egress.scan_responses.as_ref()),
+                &self.global.scan_responses,
+            ),
             mode: self.mode_line(egress),
             suspended,
         })
@@ -116,17 +125,6 @@ impl PolicySet {
         };
         let own = egress.and_then(|egress| egress.rate.as_ref());
         own.map_or_else(|| inherited(show(&self.global.rate)), show)
-    }
-
-    fn scan_line(&self, egress: Option<&EgressPolicy>) -> Line {
-        let own = egress.and_then(|egress| egress.scan_requests.as_ref());
-        let setting = own.unwrap_or(&self.global.scan_requests);
-        let shown = line(if setting.value { "on" } else { "off" }, &setting.origin);
-        if own.is_some() {
-            shown
-        } else {
-            inherited(shown)
-        }
     }
 
     fn mode_line(&self, egress: Option<&EgressPolicy>) -> Line {
@@ -209,5 +207,15 @@ impl Line {
     fn note(mut self, note: &'static str) -> Self {
         self.notes.push(note);
         self
+    }
+}
+
+fn scan_line(own: Option<&Set<bool>>, global: &Set<bool>) -> Line {
+    let setting = own.unwrap_or(global);
+    let shown = line(if setting.value { "on" } else { "off" }, &setting.origin);
+    if own.is_some() {
+        shown
+    } else {
+        inherited(shown)
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct GlobalPolicy {
     /// The place of permissions that come of the absence of an allowlist.
     pub(crate) open_origin: Origin,
     pub(crate) scan_requests: Set<bool>,
+    pub(crate) scan_responses: Set<bool>,
     pub(crate) rate: Rate,
     pub(crate) mode: Set<Mode>,
     pub(crate) uninspectable_block: Set<bool>,
@@ -65,6 +66,7 @@ pub(crate) struct EgressPolicy {
     pub(crate) methods: HostMap<Methods>,
     pub(crate) homes: Homes,
     pub(crate) scan_requests: Option<Set<bool>>,
+    pub(crate) scan_responses: Option<Set<bool>>,
     pub(crate) rate: Option<Rate>,
     pub(crate) mode: Option<Set<Mode>>,
     pub(crate) origin: Origin,
@@ -215,6 +217,15 @@ impl PolicySet {
             .egress(principal)
             .and_then(|egress| egress.scan_requests.as_ref());
         own.unwrap_or(&self.global.scan_requests).value
+    }
+
+    /// Whether the responses to the caller are scanned.
+    #[must_use]
+    pub fn scan_responses(&self, principal: &Principal) -> bool {
+        let own = self
+            .egress(principal)
+            .and_then(|egress| egress.scan_responses.as_ref());
+        own.unwrap_or(&self.global.scan_responses).value
     }
 
     /// How much the caller may ask for; `None` is no limit.

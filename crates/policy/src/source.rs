@@ -75,6 +75,8 @@ pub struct GlobalSource {
     pub unknown_agents: Option<Set<UnknownAgents>>,
     /// Whether requests are scanned.
     pub scan_requests: Set<bool>,
+    /// Whether responses are scanned.
+    pub scan_responses: Set<bool>,
     /// Requests per window for callers without a limit of their own; 0 is none.
     pub rate_limit: Set<u32>,
     /// The window in seconds.
@@ -100,6 +102,8 @@ pub struct EgressSource {
     pub blocked_categories: Vec<Entry>,
     /// Whether its requests are scanned; `None` inherits.
     pub scan_requests: Option<Set<bool>>,
+    /// Whether the responses to it are scanned; `None` inherits.
+    pub scan_responses: Option<Set<bool>>,
     /// Requests per window, 0 is none; `None` inherits the global limit with its window.
     pub rate_limit: Option<Set<u32>>,
     /// The window in seconds; `None` is 60, it inherits nothing.
@@ -198,6 +202,7 @@ impl Default for GlobalSource {
             allow_private: Vec::new(),
             unknown_agents: None,
             scan_requests: set("forward_proxy.scan_requests", true),
+            scan_responses: set("forward_proxy.scan_responses", false),
             rate_limit: set("forward_proxy.rate_limit", 0),
             rate_window_s: set("forward_proxy.rate_window", 60),
             mode: set("mode", Mode::Enforce),
@@ -219,6 +224,7 @@ impl EgressSource {
             blocked_domains: Vec::new(),
             blocked_categories: Vec::new(),
             scan_requests: None,
+            scan_responses: None,
             rate_limit: None,
             rate_window_s: None,
             mode: None,

@@ -4,15 +4,16 @@
 //! host, path and user agent, query values are never kept, and every text has a limit. An exchange
 //! always leaves a row: dropping one that has not ended records that the client left.
 
+mod tunnel;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use http::{Version, request};
 use oktsec_audit::{
     AuditError, Decided, DecidedTiming, Ended, EndedTiming, Entry, FindingRecord, Identity,
-    Inspection, Policy, Request as RequestRecord, Text, TunnelClosed, TunnelOpened, Upstream,
+    Inspection, Policy, Request as RequestRecord, Text, TunnelOpened, Upstream,
 };
 use oktsec_inspect::Snapshot;
 use oktsec_model::{
@@ -22,9 +23,11 @@ use oktsec_model::{
 
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused};
-use crate::flow::FlowState;
+use crate::flow::{FlowState, Outcome};
 use crate::mask::{fill, host_text, method_text};
 use crate::via::{Running, Via};
+
+pub(crate) use self::tunnel::OpenTunnel;
 
 /// How long the parts of a judgement took.
 #[derive(Clone, Copy, Default)]
@@ -61,6 +64,8 @@ pub(crate) struct OpenExchange {
     request_bytes: Arc<AtomicU64>,
     /// How the body ends, where it is judged as it flows.
     flow: Option<Arc<FlowState>>,
+    /// The same of the answer's.
+    response: Option<Arc<FlowState>>,
     answered: Answered,
     answered_us: Option<u64>,
     /// Kept until the last byte of the response.
@@ -73,16 +78,6 @@ pub(crate) struct OpenExchange {
 pub(crate) struct Answered {
     pub(crate) address: Option<SocketAddr>,
     pub(crate) http_status: Option<u16>,
-}
-
-/// A tunnel whose row is written.
-pub(crate) struct OpenTunnel {
-    cx: Arc<Context>,
-    id: ExchangeId,
-    began: Instant,
-    recorded: bool,
-    /// Cleared once its end is written.
-    open: bool,
 }
 
 // === impl Arrival ===
@@ -204,6 +199,7 @@ impl Arrival {
             decided: (decision.status(), decision.reason),
             request_bytes: Arc::clone(request_bytes),
             flow: flow.cloned(),
+            response: None,
             answered: Answered::default(),
             answered_us: None,
             _running: self.running.clone(),
@@ -233,18 +229,13 @@ impl Arrival {
             status: Status::Forwarded.into(),
         };
         // Before the wait: where it is not waited for to the end, the tunnel is closed all the same.
-        let mut tunnel = OpenTunnel {
-            cx: Arc::clone(&self.cx),
-            id: self.id,
-            began: Instant::now(),
-            recorded: false,
-            open: true,
-        };
+        let mut tunnel = OpenTunnel::new(&self.cx, self.id);
         let opened = self.cx.ledger.tunnel_opened(event).await;
-        tunnel.recorded = match opened {
+        let is_recorded = match opened {
             Ok(entry) if sync => entry.synced().await.is_ok(),
             opened => opened.is_ok(),
         };
+        tunnel.recorded(is_recorded);
         tunnel
     }
 
@@ -322,11 +313,48 @@ impl OpenExchange {
         self.cx.ledger.ended(event);
     }
 
+    /// The answer may not reach the agent. Returns once the row says so.
+    pub(crate) async fn refused(mut self, decision: &Decision, findings: Vec<Finding>) {
+        self.open = false;
+        let http_status = crate::respond::http_status(decision.reason);
+        let event = Ended {
+            findings: recorded(&findings),
+            reason: decision.reason.into(),
+            status: decision.status().into(),
+            ..self.event(decision.reason, Some(http_status), 0)
+        };
+        // As for what failed.
+        let _ = self.cx.ledger.ended_written(event).await;
+    }
+
+    /// The answer is judged as it flows.
+    pub(crate) fn responds(&mut self, state: Arc<FlowState>) {
+        self.response = Some(state);
+    }
+
+    /// How the bodies that flow have ended, as far as they have.
+    fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        let flows = [self.flow.as_deref(), self.response.as_deref()];
+        flows.into_iter().flatten().filter_map(FlowState::outcome)
+    }
+
+    fn broken(&self) -> Option<&Outcome> {
+        self.outcomes().find(|outcome| !outcome.is_whole)
+    }
+
+    /// What is said of an exchange in which something was only noted.
+    fn flagged(&self) -> Option<(Status, Reason)> {
+        let mut outcomes = self.outcomes();
+        let flagged = outcomes.find(|outcome| outcome.decision.action == Action::Flag)?;
+        Some((flagged.decision.status(), flagged.decision.reason))
+    }
+
     /// There is no response. Returns once the row says so.
     pub(crate) async fn failed(mut self, reason: Reason) -> FailedExchange {
         self.open = false;
-        let stopped = self.flow.as_ref().and_then(|flow| flow.stopped());
-        let answer = stopped.map_or(reason, |decision| decision.reason);
+        let answer = self
+            .broken()
+            .map_or(reason, |outcome| outcome.decision.reason);
         let http_status = crate::respond::http_status(answer);
         let event = self.event(reason, Some(http_status), 0);
         // Where the trail cannot be written the ledger refuses the next request; this one has
@@ -344,18 +372,19 @@ impl OpenExchange {
     }
 
     fn event(&self, reason: Reason, http_status: Option<u16>, response_bytes: u64) -> Ended {
-        let outcome = self.flow.as_ref().and_then(|flow| flow.outcome());
-        let (status, reason) = match outcome {
+        let (status, reason) = match self.broken() {
             // Why it broke off is what counts, not what that looked like from the other side.
-            Some(outcome) if !outcome.is_whole || reason == Reason::Allowed => {
-                (outcome.decision.status(), outcome.decision.reason)
-            }
-            _ if reason == Reason::Allowed => self.decided,
-            _ => (reason.status(), reason),
+            Some(outcome) => (outcome.decision.status(), outcome.decision.reason),
+            None if reason == Reason::Allowed => self.flagged().unwrap_or(self.decided),
+            None => (reason.status(), reason),
         };
+        let later: Vec<Finding> = self
+            .outcomes()
+            .flat_map(|outcome| outcome.later.clone())
+            .collect();
         Ended {
             at: self.cx.clock.now(),
-            findings: outcome.map_or_else(Vec::new, |outcome| recorded(&outcome.later)),
+            findings: recorded(&later),
             http_status,
             id: self.id,
             reason: reason.into(),
@@ -378,48 +407,6 @@ impl Drop for OpenExchange {
         if self.open {
             let event = self.event(Reason::ClientGone, None, 0);
             self.cx.ledger.ended(event);
-        }
-    }
-}
-
-// === impl OpenTunnel ===
-
-impl OpenTunnel {
-    /// Whether the row is written; without it nothing may pass.
-    pub(crate) const fn is_recorded(&self) -> bool {
-        self.recorded
-    }
-
-    /// The tunnel has ended, having carried so many exchanges, or so many bytes up and down.
-    pub(crate) fn closed(mut self, reason: Reason, exchanges: u64, bytes: (u64, u64)) {
-        self.close(reason, 200, exchanges, bytes);
-    }
-
-    /// The tunnel could not be built.
-    pub(crate) fn failed(mut self, reason: Reason) {
-        self.close(reason, crate::respond::http_status(reason), 0, (0, 0));
-    }
-
-    fn close(&mut self, reason: Reason, http_status: u16, exchanges: u64, bytes: (u64, u64)) {
-        self.open = false;
-        self.cx.ledger.tunnel_closed(TunnelClosed {
-            at: self.cx.clock.now(),
-            bytes_down: bytes.1,
-            bytes_up: bytes.0,
-            duration_us: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            exchanges,
-            http_status: Some(http_status),
-            id: self.id,
-            reason: reason.into(),
-            status: reason.status().into(),
-        });
-    }
-}
-
-impl Drop for OpenTunnel {
-    fn drop(&mut self) {
-        if self.open {
-            self.close(Reason::ClientGone, 200, 0, (0, 0));
         }
     }
 }

@@ -52,12 +52,20 @@ pub(crate) enum BodyError {
 
 /// A body that flows from the upstream to the agent. When it ends, so does the exchange.
 pub(crate) struct Relayed {
-    incoming: Incoming,
+    incoming: Answer,
     bytes: u64,
     idle: Pin<Box<Sleep>>,
     idle_max: Duration,
     /// Taken when the body has ended, either way.
     rest: Option<(OpenExchange, Option<Checkin>)>,
+}
+
+/// The body of a response on its way to the agent.
+pub(crate) enum Answer {
+    /// As it comes.
+    Incoming(Incoming),
+    /// Judged as it flows.
+    Flowing(Released),
 }
 
 /// Why a response could not be relayed to its end.
@@ -69,6 +77,9 @@ pub(crate) enum RelayError {
     /// The upstream was silent for too long.
     #[error("the upstream was silent for too long")]
     Idle,
+    /// The rest may not reach the agent, or did not come.
+    #[error("the rest of the answer is not relayed")]
+    Stopped,
 }
 
 /// Why a request body could not be held.
@@ -259,7 +270,7 @@ impl ResponseBody {
 
     /// An upstream's body; `exchange` ends with it, and the connection goes back to the pool.
     pub(crate) fn relayed(
-        incoming: Incoming,
+        incoming: Answer,
         exchange: OpenExchange,
         checkin: Option<Checkin>,
         idle_max: Duration,
@@ -310,11 +321,44 @@ impl Body for ResponseBody {
     }
 }
 
+// === impl Answer ===
+
+impl Answer {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match self {
+            Self::Incoming(incoming) => {
+                let polled = Pin::new(incoming).poll_frame(cx);
+                polled.map_err(RelayError::Upstream)
+            }
+            Self::Flowing(released) => released.poll(cx).map_err(|_| RelayError::Stopped),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Incoming(incoming) => incoming.is_end_stream(),
+            Self::Flowing(released) => released.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Incoming(incoming) => incoming.size_hint(),
+            Self::Flowing(released) => released
+                .length()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
+
 // === impl Relayed ===
 
 impl Relayed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match self.incoming.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.bytes += data.len() as u64;
@@ -326,7 +370,7 @@ impl Relayed {
             }
             Poll::Ready(Some(Err(error))) => {
                 self.end(Reason::UpstreamRefused);
-                Poll::Ready(Some(Err(RelayError::Upstream(error))))
+                Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {
                 self.end(Reason::Allowed);

@@ -10,13 +10,15 @@ use oktsec_model::{
     Decision, ExchangeId, Finding, HttpVersion, Reason, RequestHead, Timestamp, Treatment,
 };
 
-use crate::account::{Answered, Arrival, Timing};
-use crate::body::ResponseBody;
+use crate::account::{Answered, Arrival, OpenExchange, Timing};
+use crate::answer::{Judging, has_body, limit_codings};
+use crate::body::{Answer, ResponseBody};
 use crate::context::{Context, State};
 use crate::headers::{strip_request, strip_response};
 use crate::judge::{Judgement, judge};
 use crate::respond::{Dialect, LimitState, Refusal, content_detail, detail, http_status};
 use crate::strict::{self, Malformed};
+use crate::upstream::Sent;
 use crate::via::Via;
 
 /// A refusal on its way to becoming a response.
@@ -84,6 +86,9 @@ fn read_head(
         .read(&parts.headers, identity)
         .principal(via.client, identity);
     strip_request(&mut parts.headers, &identity.header);
+    if state.snapshot.policies().scan_responses(&principal) {
+        limit_codings(&mut parts.headers);
+    }
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.headers);
     }
@@ -161,15 +166,15 @@ async fn forward(
             .await
             .response(head, dialect);
     }
+    let context = Answering {
+        head,
+        decision,
+        state,
+        cx,
+        dialect,
+    };
     match sent {
-        Ok(sent) => {
-            let (mut parts, incoming) = sent.response.into_parts();
-            strip_response(&mut parts.headers);
-            parts.extensions.clear();
-            parts.version = Version::HTTP_11;
-            let body = ResponseBody::relayed(incoming, exchange, sent.checkin, timeouts.idle);
-            Response::from_parts(parts, body)
-        }
+        Ok(sent) => context.relay(sent, exchange).await,
         Err(error) => {
             let failed = exchange.failed(error.reason).await;
             match flow.as_ref().and_then(|flow| flow.stopped()) {
@@ -177,6 +182,40 @@ async fn forward(
                 None => failed.response(head, dialect),
             }
         }
+    }
+}
+
+/// What an answer is relayed with.
+pub(crate) struct Answering<'a> {
+    pub(crate) head: &'a Arc<RequestHead>,
+    /// What was decided of the request.
+    pub(crate) decision: Decision,
+    pub(crate) state: &'a State,
+    pub(crate) cx: &'a Context,
+    pub(crate) dialect: Dialect,
+}
+
+impl Answering<'_> {
+    async fn relay(self, sent: Sent, exchange: OpenExchange) -> Response<ResponseBody> {
+        let (mut parts, incoming) = sent.response.into_parts();
+        strip_response(&mut parts.headers);
+        parts.extensions.clear();
+        parts.version = Version::HTTP_11;
+        let policies = self.state.snapshot.policies();
+        if policies.scan_responses(&self.head.principal) && has_body(self.head, &incoming) {
+            let judging = Judging {
+                parts,
+                body: incoming,
+                exchange,
+                checkin: sent.checkin,
+                context: self,
+            };
+            return judging.respond().await;
+        }
+        let idle_max = self.state.settings.timeouts.idle;
+        let answer = Answer::Incoming(incoming);
+        let body = ResponseBody::relayed(answer, exchange, sent.checkin, idle_max);
+        Response::from_parts(parts, body)
     }
 }
 
@@ -243,7 +282,11 @@ pub(crate) async fn refuse(
 }
 
 /// The answer to a refused request.
-fn refusal(refused: &Refused, head: &RequestHead, dialect: Dialect) -> Response<ResponseBody> {
+pub(crate) fn refusal(
+    refused: &Refused,
+    head: &RequestHead,
+    dialect: Dialect,
+) -> Response<ResponseBody> {
     let Decision {
         reason,
         entry,
@@ -257,7 +300,8 @@ fn refusal(refused: &Refused, head: &RequestHead, dialect: Dialect) -> Response<
     // what was expected, reviewed or only noted is no reason.
     let named: Vec<&Finding> = (findings.iter())
         .filter(|finding| {
-            *reason == Reason::BlockedContent && finding.treatment == Treatment::Block
+            matches!(reason, Reason::BlockedContent | Reason::BlockedResponse)
+                && finding.treatment == Treatment::Block
         })
         .collect();
     let worst = named
@@ -265,7 +309,7 @@ fn refusal(refused: &Refused, head: &RequestHead, dialect: Dialect) -> Response<
         .max_by_key(|finding| (finding.severity, finding.confidence));
     let text = match (&refused.detail, worst, refused.limit) {
         (Some(text), _, _) => text.clone(),
-        (None, Some(finding), _) => content_detail(&host, finding),
+        (None, Some(finding), _) => content_detail(*reason, &host, finding),
         (None, None, Some(limit)) => limit_detail(agent, limit),
         (None, None, None) => detail(*reason, list, agent, &host),
     };

@@ -6,17 +6,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use oktsec_inspect::{Flow, Moment};
 use oktsec_model::{Action, Decision, Finding, Reason};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::body::{BodyError, HOLD_PAUSE, HoldError, drain, hold_error};
+use crate::body::{BodyError, drain, hold_error};
 
 /// The part of a body that may leave, as it becomes known.
 pub(crate) struct Released {
-    windows: mpsc::Receiver<Bytes>,
+    windows: mpsc::Receiver<Frame<Bytes>>,
     state: Arc<FlowState>,
     /// What the head of the request announced.
     length: Option<u64>,
@@ -39,27 +40,47 @@ pub(crate) struct Outcome {
 
 /// What the task works with.
 struct Task {
-    body: Incoming,
-    windows: mpsc::Sender<Bytes>,
+    source: Source,
+    windows: mpsc::Sender<Frame<Bytes>>,
     state: Arc<FlowState>,
-    /// Longer silence ends it, of the client and of the upstream.
-    idle_max: Duration,
-    /// Whether the client may wait for an answer before its body is complete.
-    may_pause: bool,
     _permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// Windows on their way to the upstream beside the one that is read.
+/// Where a body comes from.
+pub(crate) struct Source {
+    pub(crate) body: Incoming,
+    pub(crate) side: Side,
+    /// Longer silence ends it, of this side and of the other.
+    pub(crate) idle_max: Duration,
+    /// After silence of this length the other side may wait for what has come so far.
+    pub(crate) pause: Option<Duration>,
+}
+
+/// Who sends a body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Side {
+    Client,
+    Upstream,
+}
+
+/// How far a body has come.
+pub(crate) enum Filled {
+    /// So far that it is to be judged.
+    Up(Moment),
+    /// To its trailers.
+    Trailers(HeaderMap),
+}
+
+/// Windows on their way beside the one that is read.
 const WINDOWS_MAX: usize = 1;
 
 /// A flow that was begun.
 pub(crate) struct Begun {
     pub(crate) flow: Flow,
-    /// What the first window released.
-    pub(crate) first: Vec<u8>,
-    pub(crate) body: Incoming,
+    /// What was released first, and when.
+    pub(crate) first: (Vec<u8>, Filled),
+    pub(crate) source: Source,
     pub(crate) length: Option<u64>,
-    pub(crate) idle_max: Duration,
     pub(crate) permits: Vec<OwnedSemaphorePermit>,
 }
 
@@ -72,11 +93,9 @@ impl Begun {
         let state = Arc::new(FlowState::default());
         let bytes = Arc::new(AtomicU64::new(0));
         let task = Task {
-            body: self.body,
+            source: self.source,
             windows: sender,
             state: Arc::clone(&state),
-            idle_max: self.idle_max,
-            may_pause: self.length.is_none(),
             _permits: self.permits,
         };
         tokio::spawn(task.run(self.flow, self.first));
@@ -110,75 +129,122 @@ pub(crate) async fn judge(
     }
 }
 
+// === impl Source ===
+
+impl Source {
+    /// Reads until there is something to judge.
+    ///
+    /// # Errors
+    /// Why there is not.
+    pub(crate) async fn fill(&mut self, flow: &mut Flow) -> Result<Filled, Reason> {
+        while !flow.is_full() {
+            let pause = self.pause.filter(|_| flow.holds_any());
+            let patience = pause.unwrap_or(self.idle_max);
+            let frame = match tokio::time::timeout(patience, self.body.frame()).await {
+                Err(_) if pause.is_some() => return Ok(Filled::Up(Moment::Pause)),
+                Err(_) => return Err(self.side.silent()),
+                Ok(None) => return Ok(Filled::Up(Moment::End)),
+                Ok(Some(frame)) => frame.map_err(|error| self.side.broken(&error))?,
+            };
+            match frame.into_data() {
+                Ok(chunk) => flow.push(&chunk),
+                // A client's are dropped: nothing that was not judged leaves.
+                Err(frame) if self.side == Side::Upstream => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return Ok(Filled::Trailers(trailers));
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Filled::Up(Moment::Full))
+    }
+}
+
+// === impl Side ===
+
+impl Side {
+    const fn silent(self) -> Reason {
+        match self {
+            Self::Client => Reason::ClientTimeout,
+            Self::Upstream => Reason::UpstreamTimeout,
+        }
+    }
+
+    fn broken(self, error: &hyper::Error) -> Reason {
+        match self {
+            Self::Client => hold_error(error).reason(),
+            Self::Upstream => Reason::UpstreamRefused,
+        }
+    }
+}
+
+// === impl Filled ===
+
+impl Filled {
+    /// When this is.
+    pub(crate) const fn moment(&self) -> Moment {
+        match self {
+            Self::Up(moment) => *moment,
+            Self::Trailers(_) => Moment::End,
+        }
+    }
+}
+
 // === impl Task ===
 
 impl Task {
-    async fn run(mut self, mut flow: Flow, first: Vec<u8>) {
-        let mut released = first;
+    async fn run(mut self, mut flow: Flow, first: (Vec<u8>, Filled)) {
+        let (mut released, mut filled) = first;
         loop {
-            if !self.release(&mut released).await {
+            let is_last = filled.moment() == Moment::End;
+            if is_last {
+                // Before the last byte: whoever takes that may look no further.
+                self.end(flow.decision().clone(), flow.later(), true);
+            }
+            if !self.release(released).await {
                 return;
             }
-            let moment = match self.fill(&mut flow).await {
-                Ok(moment) => moment,
-                Err(error) => {
-                    let decision = flow.refuse(error.reason());
-                    return self.end(decision, flow.later(), false);
-                }
+            if is_last {
+                return self.trailers(filled).await;
+            }
+            filled = match self.source.fill(&mut flow).await {
+                Ok(filled) => filled,
+                Err(reason) => return self.end(flow.refuse(reason), flow.later(), false),
             };
-            match judge(flow, moment).await {
+            match judge(flow, filled.moment()).await {
                 Ok((judged, out)) => (flow, released) = (judged, out),
                 Err((judged, decision)) => {
                     let later = judged.as_ref().map_or(&[][..], Flow::later);
                     self.end(*decision, later, false);
                     drop(self.windows);
-                    return drain(self.body).await;
+                    if self.source.side == Side::Client {
+                        drain(self.source.body).await;
+                    }
+                    return;
                 }
-            }
-            if moment == Moment::End {
-                if self.release(&mut released).await {
-                    self.end(flow.decision().clone(), flow.later(), true);
-                }
-                return;
             }
         }
     }
 
     /// Hands on what may leave. False where nobody takes it any more: the exchange has ended without us.
-    async fn release(&self, released: &mut Vec<u8>) -> bool {
-        if released.is_empty() {
-            return true;
-        }
-        let sending = self.windows.send(Bytes::from(std::mem::take(released)));
-        matches!(
-            tokio::time::timeout(self.idle_max, sending).await,
-            Ok(Ok(()))
-        )
+    async fn release(&self, released: Vec<u8>) -> bool {
+        released.is_empty() || self.send(Frame::data(Bytes::from(released))).await
     }
 
-    /// Reads until there is something to judge.
-    async fn fill(&mut self, flow: &mut Flow) -> Result<Moment, HoldError> {
-        while !flow.is_full() {
-            let is_waited_for = self.may_pause && flow.holds_any();
-            let patience = if is_waited_for {
-                HOLD_PAUSE
-            } else {
-                self.idle_max
-            };
-            match tokio::time::timeout(patience, self.body.frame()).await {
-                Err(_) if is_waited_for => return Ok(Moment::Pause),
-                Err(_) => return Err(HoldError::Timeout),
-                Ok(None) => return Ok(Moment::End),
-                Ok(Some(Err(error))) => return Err(hold_error(&error)),
-                // Trailers are dropped: nothing that was not judged leaves.
-                Ok(Some(Ok(frame))) => {
-                    if let Some(chunk) = frame.data_ref() {
-                        flow.push(chunk);
-                    }
-                }
-            }
+    async fn trailers(&self, filled: Filled) {
+        if let Filled::Trailers(trailers) = filled {
+            // The exchange has ended, or has them.
+            let _ = self.send(Frame::trailers(trailers)).await;
         }
-        Ok(Moment::Full)
+    }
+
+    async fn send(&self, frame: Frame<Bytes>) -> bool {
+        let sending = self.windows.send(frame);
+        matches!(
+            tokio::time::timeout(self.source.idle_max, sending).await,
+            Ok(Ok(()))
+        )
     }
 
     fn end(&self, decision: Decision, later: &[Finding], is_whole: bool) {
@@ -215,9 +281,10 @@ impl Released {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.windows.poll_recv(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(window)) => {
-                self.bytes.fetch_add(window.len() as u64, Ordering::Relaxed);
-                Poll::Ready(Some(Ok(Frame::data(window))))
+            Poll::Ready(Some(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
                 let is_whole = self.state.outcome().is_some_and(|outcome| outcome.is_whole);
@@ -229,6 +296,11 @@ impl Released {
     /// The bytes that have gone.
     pub(crate) fn bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.bytes)
+    }
+
+    /// Whether all that was announced has gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.length == Some(self.bytes.load(Ordering::Relaxed))
     }
 
     pub(crate) const fn length(&self) -> Option<u64> {

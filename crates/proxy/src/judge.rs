@@ -12,10 +12,10 @@ use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::account::Timing;
-use crate::body::{Held, HoldError, RequestBody, drain, hold};
+use crate::body::{HOLD_PAUSE, Held, HoldError, RequestBody, drain, hold};
 use crate::context::{Context, State};
 use crate::exchange::Refused;
-use crate::flow::{self, Begun, FlowState};
+use crate::flow::{self, Begun, Filled, FlowState, Side, Source};
 use crate::respond::LimitState;
 use crate::via::Via;
 
@@ -203,7 +203,7 @@ async fn scan(
 }
 
 /// The right to hold so many bytes, if there is room.
-fn permit(bytes: usize, cx: &Context) -> Option<OwnedSemaphorePermit> {
+pub(crate) fn permit(bytes: usize, cx: &Context) -> Option<OwnedSemaphorePermit> {
     let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
     Arc::clone(&cx.held_kib).try_acquire_many_owned(kib).ok()
 }
@@ -241,12 +241,17 @@ impl Flowing {
             scan_us: cx.clock.monotonic_us() - began,
         };
         let decision = flow.decision().clone();
+        let source = Source {
+            body: self.body,
+            side: Side::Client,
+            idle_max,
+            pause: self.length.is_none().then_some(HOLD_PAUSE),
+        };
         let begun = Begun {
             flow,
-            first,
-            body: self.body,
+            first: (first, Filled::Up(self.moment)),
+            source,
             length: self.length,
-            idle_max,
             permits: self.permits,
         };
         let (released, state, bytes) = begun.start();

@@ -6,6 +6,7 @@
 //! its face; `account` writes what happened.
 
 mod account;
+mod answer;
 mod blind;
 mod body;
 mod connection;

@@ -106,6 +106,9 @@ pub(crate) fn detail(
         Reason::Uninspectable => {
             "The body cannot be inspected: its encoding is unknown, broken or too deep. Plain, gzip, br, zstd and deflate can.".into()
         }
+        Reason::BlockedResponse => {
+            format!("The answer of {host} carries data that may not reach {who}.")
+        }
         Reason::AuditUnavailable => {
             "The audit trail cannot be written, and nothing leaves without a record.".into()
         }
@@ -139,7 +142,16 @@ fn domain_detail(list: Option<List>, agent: Option<&AgentName>, who: &str, host:
 }
 
 /// The sentence for refused content: what kind, which rule, where.
-pub(crate) fn content_detail(host: &str, finding: &Finding) -> String {
+pub(crate) fn content_detail(reason: Reason, host: &str, finding: &Finding) -> String {
+    if reason == Reason::BlockedResponse {
+        return format!(
+            "The answer of {host} is kept back: it contains data of category {} (rule {}) in {}. \
+             If the match is wrong, an operator can review the event.",
+            finding.category.as_str(),
+            finding.rule.as_str(),
+            shown_location(finding),
+        );
+    }
     format!(
         "The request to {host} was not sent: it contains data of category {} (rule {}) in {}. \
          It can be sent once that data is removed. If the match is wrong, an operator can review the event.",

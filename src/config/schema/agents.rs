@@ -76,8 +76,7 @@ const EGRESS: &[Key] = &[
         Kind::Bool,
         "null",
         "Run DLP over responses to this agent; `null` inherits.",
-    )
-    .only(&["false"]),
+    ),
     Key::new(
         "rate_limit",
         Kind::Integer {

@@ -39,9 +39,8 @@ pub(super) const KEYS: &[Key] = &[
         "scan_responses",
         Kind::Bool,
         "false",
-        "Run DLP over responses.",
-    )
-    .later(),
+        "Run DLP over the bodies of responses, as they come: what is found breaks them off.",
+    ),
     Key::new(
         "max_body_size",
         Kind::Size {

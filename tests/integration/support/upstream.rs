@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming};
@@ -51,7 +52,8 @@ pub(crate) struct Received {
 struct Shared {
     received: Mutex<Vec<Received>>,
     broken: Mutex<Vec<Vec<u8>>>,
-    pages: Mutex<HashMap<String, (String, Bytes)>>,
+    /// Type, coding and body, by path.
+    pages: Mutex<HashMap<String, (String, &'static str, Bytes)>>,
     connections: Mutex<usize>,
     released: watch::Sender<bool>,
 }
@@ -107,7 +109,14 @@ impl Upstream {
 
     /// Answers this path, under any host, with a page instead of an echo.
     pub(crate) fn page(&self, path: &str, content_type: &str, body: impl Into<Bytes>) {
-        lock(&self.shared.pages).insert(path.to_owned(), (content_type.to_owned(), body.into()));
+        let page = (content_type.to_owned(), "identity", body.into());
+        lock(&self.shared.pages).insert(path.to_owned(), page);
+    }
+
+    /// The same, in a content coding.
+    pub(crate) fn coded_page(&self, path: &str, coding: &'static str, body: impl Into<Bytes>) {
+        let page = ("text/plain".to_owned(), coding, body.into());
+        lock(&self.shared.pages).insert(path.to_owned(), page);
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
@@ -227,8 +236,11 @@ async fn answer(
     };
     lock(&shared.received).push(received.clone());
     let page = lock(&shared.pages).get(parts.uri.path()).cloned();
-    if let Some((content_type, body)) = page {
-        return Ok(full(&content_type, body));
+    if let Some((content_type, coding, body)) = page {
+        let mut response = full(&content_type, body);
+        let coding = HeaderValue::from_static(coding);
+        response.headers_mut().insert(CONTENT_ENCODING, coding);
+        return Ok(response);
     }
     match parts.uri.path() {
         "/broken" => Err("as asked"),
@@ -260,7 +272,7 @@ async fn whole(mut body: Incoming) -> Result<(Vec<u8>, Option<HeaderMap>), Vec<u
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers
         .iter()
         .map(|(name, value)| (name.to_string(), text(value)))
