@@ -18,3 +18,4 @@ mod switches;
 mod threats;
 mod tidy;
 mod trail;
+mod websocket;

@@ -28,6 +28,8 @@ pub struct Flow {
     passed: usize,
     known: HashSet<(RuleId, Fingerprint)>,
     is_uninspectable: bool,
+    /// How much of what was looked at is looked at again.
+    context_bytes: usize,
     has_begun: bool,
     decision: Decision,
     /// Findings that the first decision of a request has not; of a response, all.
@@ -80,6 +82,44 @@ impl Flow {
         Self::new(snapshot, head, Some(headers), admitted, Scan::default())
     }
 
+    /// Messages of an agent, one after the other; so much of the earlier ones is looked at with each.
+    #[must_use]
+    pub fn messages(
+        snapshot: &Arc<Snapshot>,
+        head: &Arc<RequestHead>,
+        admitted: Decision,
+        context_bytes: usize,
+    ) -> Self {
+        let (snapshot, head) = (Arc::clone(snapshot), Arc::clone(head));
+        let flow = Self::new(snapshot, head, None, admitted, Scan::default());
+        Self {
+            context_bytes,
+            // What was decided of the handshake has been told.
+            has_begun: true,
+            ..flow
+        }
+    }
+
+    /// The same of messages to an agent.
+    #[must_use]
+    pub fn answers(
+        snapshot: &Arc<Snapshot>,
+        head: &Arc<RequestHead>,
+        admitted: Decision,
+        context_bytes: usize,
+    ) -> Self {
+        Self {
+            context_bytes,
+            ..Self::response(snapshot, head, HeaderMap::new(), admitted)
+        }
+    }
+
+    /// How much is looked at when it is judged next.
+    #[must_use]
+    pub const fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     pub(crate) fn new(
         snapshot: Arc<Snapshot>,
         head: Arc<RequestHead>,
@@ -110,6 +150,7 @@ impl Flow {
             passed: 0,
             known: HashSet::new(),
             is_uninspectable,
+            context_bytes: OVERLAP_BYTES,
             has_begun: false,
             later: Vec::new(),
         }
@@ -211,7 +252,7 @@ impl Flow {
     }
 
     fn release(&mut self, moment: Moment) -> Vec<u8> {
-        let context = self.text.len().saturating_sub(OVERLAP_BYTES);
+        let context = self.text.len().saturating_sub(self.context_bytes);
         let out = match &mut self.coding {
             Coding::Plain { released } => {
                 let end = match moment {

@@ -327,6 +327,23 @@ impl OpenExchange {
         let _ = self.cx.ledger.ended_written(event).await;
     }
 
+    /// Notes how much the agent has sent in messages.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.request_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Something was found in what flowed after the answer had begun.
+    pub(crate) fn broken_off(mut self, decision: &Decision, findings: &[Finding], bytes: u64) {
+        self.open = false;
+        let event = Ended {
+            findings: recorded(findings),
+            reason: decision.reason.into(),
+            status: decision.status().into(),
+            ..self.event(decision.reason, self.answered.http_status, bytes)
+        };
+        self.cx.ledger.ended(event);
+    }
+
     /// The answer is judged as it flows.
     pub(crate) fn responds(&mut self, state: Arc<FlowState>) {
         self.response = Some(state);

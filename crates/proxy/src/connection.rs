@@ -92,7 +92,9 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = inner_service(via.clone(), Arc::clone(cx));
-    let connection = h1_builder().serve_connection(TokioIo::new(stream), service);
+    let connection = h1_builder()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(connection);
     let life = Arc::clone(&via.life);
     let ended = tokio::select! {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, Version, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use oktsec_model::{
     Decision, ExchangeId, Finding, HttpVersion, Reason, RequestHead, Timestamp, Treatment,
 };
@@ -19,7 +20,8 @@ use crate::judge::{Judgement, judge};
 use crate::respond::{Dialect, LimitState, Refusal, content_detail, detail, http_status};
 use crate::strict::{self, Malformed};
 use crate::upstream::Sent;
-use crate::via::Via;
+use crate::via::{Life, Via};
+use crate::websocket::{self, Asked, Socket, without_extensions};
 
 /// A refusal on its way to becoming a response.
 pub(crate) struct Refused {
@@ -41,7 +43,11 @@ pub(crate) async fn handle(
     let now = cx.clock.now();
     let id = cx.clock.id(now);
     let state = cx.state();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let asked = Asked::take(&mut parts);
+    if asked.is_some() {
+        without_extensions(&mut parts.headers);
+    }
     let mut arrival = Arrival::new(&cx, id, now, &via, &parts, &state);
     if let Some(tunnel) = &via.tunnel {
         tunnel.exchanges.fetch_add(1, Ordering::Relaxed);
@@ -57,7 +63,17 @@ pub(crate) async fn handle(
     };
     arrival.identified(&head.principal, &head.target);
     match judge(body, expects_continue, &head, &via, &state, &cx).await {
-        Ok(judgement) => forward(judgement, arrival, &head, framed, &state, &cx, dialect).await,
+        Ok(judgement) => {
+            let context = Answering {
+                head: &head,
+                decision: judgement.decision.clone(),
+                state: &state,
+                cx: &cx,
+                dialect,
+                asked: asked.map(|asked| (asked, Arc::clone(&via.life))),
+            };
+            context.forward(judgement, arrival, framed).await
+        }
         Err(refused) => refuse(arrival, Some(&head), *refused, dialect).await,
     }
 }
@@ -110,82 +126,7 @@ fn read_head(
     })
 }
 
-/// Records the decision, sends, and relays the answer.
-async fn forward(
-    judgement: Judgement,
-    arrival: Arrival,
-    head: &Arc<RequestHead>,
-    framed: bool,
-    state: &State,
-    cx: &Context,
-    dialect: Dialect,
-) -> Response<ResponseBody> {
-    let Judgement {
-        decision,
-        body,
-        bytes,
-        flow,
-        timing,
-    } = judgement;
-    let allowed = arrival.allowed(head, &decision, timing, &bytes, flow.as_ref());
-    let (mut exchange, entry) = match allowed.await {
-        Ok(recorded) => recorded,
-        Err(refused) => return refusal(&refused, head, dialect),
-    };
-    let mut entry = Some(entry);
-    if state.settings.sync_before_egress
-        && let Some(entry) = entry.take()
-        && entry.synced().await.is_err()
-    {
-        return exchange
-            .failed(Reason::AuditUnavailable)
-            .await
-            .response(head, dialect);
-    }
-    let timeouts = state.settings.timeouts;
-    let sent = cx
-        .upstream
-        .send(head, body, framed, &state.snapshot, timeouts)
-        .await;
-    exchange.answered(match &sent {
-        Ok(sent) => Answered {
-            address: Some(sent.address),
-            http_status: Some(sent.response.status().as_u16()),
-        },
-        Err(error) => Answered {
-            address: error.address,
-            http_status: None,
-        },
-    });
-    // The barrier ran beside the upstream's round trip; nothing reaches the agent before it.
-    if let Some(entry) = entry
-        && entry.synced().await.is_err()
-    {
-        return exchange
-            .failed(Reason::AuditUnavailable)
-            .await
-            .response(head, dialect);
-    }
-    let context = Answering {
-        head,
-        decision,
-        state,
-        cx,
-        dialect,
-    };
-    match sent {
-        Ok(sent) => context.relay(sent, exchange).await,
-        Err(error) => {
-            let failed = exchange.failed(error.reason).await;
-            match flow.as_ref().and_then(|flow| flow.stopped()) {
-                Some(decision) => refusal(&Refused::boxed(decision.clone()), head, dialect),
-                None => failed.response(head, dialect),
-            }
-        }
-    }
-}
-
-/// What an answer is relayed with.
+/// What a judged request is carried with.
 pub(crate) struct Answering<'a> {
     pub(crate) head: &'a Arc<RequestHead>,
     /// What was decided of the request.
@@ -193,10 +134,89 @@ pub(crate) struct Answering<'a> {
     pub(crate) state: &'a State,
     pub(crate) cx: &'a Context,
     pub(crate) dialect: Dialect,
+    /// The wish for a WebSocket, and the connection that it lives on.
+    pub(crate) asked: Option<(Asked, Arc<Life>)>,
 }
 
+// === impl Answering ===
+
 impl Answering<'_> {
-    async fn relay(self, sent: Sent, exchange: OpenExchange) -> Response<ResponseBody> {
+    /// Records the decision, sends, and relays the answer.
+    async fn forward(
+        self,
+        judgement: Judgement,
+        arrival: Arrival,
+        framed: bool,
+    ) -> Response<ResponseBody> {
+        let (head, state, dialect) = (self.head, self.state, self.dialect);
+        let Judgement {
+            decision,
+            body,
+            bytes,
+            flow,
+            timing,
+        } = judgement;
+        let allowed = arrival.allowed(head, &decision, timing, &bytes, flow.as_ref());
+        let (mut exchange, entry) = match allowed.await {
+            Ok(recorded) => recorded,
+            Err(refused) => return refusal(&refused, head, dialect),
+        };
+        let mut entry = Some(entry);
+        if state.settings.sync_before_egress
+            && let Some(entry) = entry.take()
+            && entry.synced().await.is_err()
+        {
+            return exchange
+                .failed(Reason::AuditUnavailable)
+                .await
+                .response(head, dialect);
+        }
+        let timeouts = state.settings.timeouts;
+        let (upstream, snapshot) = (&self.cx.upstream, &state.snapshot);
+        let sent = if self.asked.is_some() {
+            upstream.upgrade(head, body, snapshot, timeouts).await
+        } else {
+            upstream.send(head, body, framed, snapshot, timeouts).await
+        };
+        exchange.answered(match &sent {
+            Ok(sent) => Answered {
+                address: Some(sent.address),
+                http_status: Some(sent.response.status().as_u16()),
+            },
+            Err(error) => Answered {
+                address: error.address,
+                http_status: None,
+            },
+        });
+        // The barrier ran beside the upstream's round trip; nothing reaches the agent before it.
+        if let Some(entry) = entry
+            && entry.synced().await.is_err()
+        {
+            return exchange
+                .failed(Reason::AuditUnavailable)
+                .await
+                .response(head, dialect);
+        }
+        match sent {
+            Ok(sent) => self.relay(sent, exchange).await,
+            Err(error) => {
+                let failed = exchange.failed(error.reason).await;
+                match flow.as_ref().and_then(|flow| flow.stopped()) {
+                    Some(decision) => refusal(&Refused::boxed(decision.clone()), head, dialect),
+                    None => failed.response(head, dialect),
+                }
+            }
+        }
+    }
+
+    async fn relay(mut self, mut sent: Sent, exchange: OpenExchange) -> Response<ResponseBody> {
+        if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let upstream = hyper::upgrade::on(&mut sent.response);
+            return match self.asked.take() {
+                Some(asked) => self.upgrade(sent, asked, upstream, exchange).await,
+                None => self.broken(exchange).await,
+            };
+        }
         let (mut parts, incoming) = sent.response.into_parts();
         strip_response(&mut parts.headers);
         parts.extensions.clear();
@@ -216,6 +236,35 @@ impl Answering<'_> {
         let answer = Answer::Incoming(incoming);
         let body = ResponseBody::relayed(answer, exchange, sent.checkin, idle_max);
         Response::from_parts(parts, body)
+    }
+
+    async fn upgrade(
+        self,
+        sent: Sent,
+        (agent, life): (Asked, Arc<Life>),
+        upstream: OnUpgrade,
+        exchange: OpenExchange,
+    ) -> Response<ResponseBody> {
+        let (mut parts, _) = sent.response.into_parts();
+        if !websocket::is_agreed(&parts) {
+            return self.broken(exchange).await;
+        }
+        strip_response(&mut parts.headers);
+        parts.extensions.clear();
+        let socket = Socket {
+            agent,
+            upstream,
+            exchange,
+            flows: websocket::flows(&self.state.snapshot, self.head, &self.decision),
+            idle_max: self.state.settings.timeouts.idle,
+            life,
+        };
+        socket.open(parts)
+    }
+
+    async fn broken(self, exchange: OpenExchange) -> Response<ResponseBody> {
+        let failed = exchange.failed(Reason::UpstreamRefused).await;
+        failed.response(self.head, self.dialect)
     }
 }
 

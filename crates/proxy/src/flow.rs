@@ -109,7 +109,7 @@ impl Begun {
     }
 }
 
-/// Judges off the threads that move bytes.
+/// Judges what was pushed.
 ///
 /// # Errors
 /// The refusal, with the flow where it is still there.
@@ -117,6 +117,14 @@ pub(crate) async fn judge(
     mut flow: Flow,
     moment: Moment,
 ) -> Result<(Flow, Vec<u8>), (Option<Flow>, Box<Decision>)> {
+    /// More is judged off the threads that move bytes.
+    const INLINE_BYTES_MAX: usize = 64 * 1024;
+    if flow.text_bytes() <= INLINE_BYTES_MAX {
+        return match flow.judge(moment) {
+            Ok(released) => Ok((flow, released)),
+            Err(decision) => Err((Some(flow), decision)),
+        };
+    }
     let unjudged = Box::new(flow.refuse(Reason::ScanError));
     let judging = tokio::task::spawn_blocking(move || {
         let judged = flow.judge(moment);

@@ -26,6 +26,7 @@ mod tls;
 mod tunnel;
 mod upstream;
 mod via;
+mod websocket;
 
 pub use context::{Context, Parts, Settings, State};
 pub use identify::IdentitySettings;

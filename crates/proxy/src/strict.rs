@@ -6,6 +6,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRAD
 use http::{HeaderMap, Method, Version, request};
 use oktsec_model::{InvalidTarget, Scheme, Target};
 
+use crate::websocket::is_handshake;
+
 /// Why a request is refused before anything is asked of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Malformed {
@@ -58,7 +60,7 @@ impl Malformed {
             Self::TargetTooLong => "The request target is longer than 16 KiB.".into(),
             Self::TransferCoding => "The only transfer coding accepted is chunked.".into(),
             Self::Upgrade => {
-                "Upgraded connections (WebSocket, h2c) cannot be inspected by this version, so they are not opened."
+                "The only upgrade accepted is a WebSocket of version 13 (RFC 6455): GET with Connection: Upgrade and one Sec-WebSocket-Key."
                     .into()
             }
         }
@@ -84,7 +86,8 @@ pub(crate) fn check_message(parts: &request::Parts) -> Result<(), Malformed> {
     if parts.method == Method::TRACE || !is_method(parts.method.as_str()) {
         return Err(Malformed::Method);
     }
-    if parts.headers.contains_key(UPGRADE) && parts.version != Version::HTTP_2 {
+    let asks = parts.headers.contains_key(UPGRADE) && parts.version != Version::HTTP_2;
+    if asks && !is_handshake(parts) {
         return Err(Malformed::Upgrade);
     }
     Ok(())

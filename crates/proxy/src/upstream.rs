@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use crate::body::RequestBody;
 use crate::pool::{Checkin, Connection, Pool, PoolKey};
 use crate::resolve::resolve;
+use crate::websocket;
 
 /// How long upstreams may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,6 +72,34 @@ impl Upstream {
     /// Drops connections that have been idle for too long.
     pub(crate) fn sweep(&self) {
         self.pool.sweep();
+    }
+
+    /// Sends the handshake of a WebSocket, on a connection of its own.
+    pub(crate) async fn upgrade(
+        &self,
+        head: &RequestHead,
+        body: RequestBody,
+        snapshot: &Snapshot,
+        timeouts: Timeouts,
+    ) -> Result<Sent, SendError> {
+        let mut request = build(head, body, false)?;
+        websocket::ask(request.headers_mut());
+        let mut connection = self.open(&head.target, snapshot, timeouts).await?;
+        let address = connection.address;
+        let sending = connection.sender.try_send_request(request);
+        let failed = |reason| SendError {
+            reason,
+            address: Some(address),
+        };
+        let response = tokio::time::timeout(timeouts.response_header, sending)
+            .await
+            .map_err(|_| failed(Reason::UpstreamTimeout))?
+            .map_err(|_| failed(Reason::UpstreamRefused))?;
+        Ok(Sent {
+            response,
+            address,
+            checkin: None,
+        })
     }
 
     /// Sends a judged request with its whole body.
@@ -272,7 +301,7 @@ where
         .await?;
     // Its errors reach the request that was under way; an idle connection may end as it likes.
     tokio::spawn(async move {
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     });
     Ok(sender)
 }

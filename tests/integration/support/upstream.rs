@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -25,6 +26,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::authority;
 use super::process::hex_sha256;
@@ -200,13 +205,66 @@ where
     let _ = http1::Builder::new()
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
+}
+
+/// Agrees to a WebSocket, which says back every message; one that is "say" and a number is answered
+/// with so many bytes, "leave" with a farewell.
+fn socket(mut request: Request<Incoming>) -> Response<Answer> {
+    let key = request.headers().get("sec-websocket-key").cloned();
+    let accept = key
+        .map(|key| derive_accept_key(key.as_bytes()))
+        .unwrap_or_default();
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let io = TokioIo::new(upgraded);
+        let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+        while let Some(Ok(message)) = socket.next().await {
+            let answer = match message
+                .to_text()
+                .ok()
+                .and_then(|text| text.strip_prefix("say "))
+            {
+                Some(number) => Message::text("x".repeat(number.parse().unwrap_or(0))),
+                None if message.to_text().is_ok_and(|text| text == "leave") => {
+                    let _ = socket.close(None).await;
+                    continue;
+                }
+                None if message.is_text() || message.is_binary() => message,
+                None => continue,
+            };
+            if socket.send(answer).await.is_err() {
+                return;
+            }
+        }
+    });
+    Response::builder()
+        .status(101)
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", accept)
+        .body(Full::new(Bytes::new()).boxed())
+        .expect("the headers are well formed")
 }
 
 async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
 ) -> Result<Response<Answer>, &'static str> {
+    if request.headers().contains_key("upgrade") && request.uri().path() == "/socket" {
+        let headers = pairs(request.headers());
+        lock(&shared.received).push(Received {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            host: String::new(),
+            headers,
+            trailers: Vec::new(),
+            body: Bytes::new(),
+        });
+        return Ok(socket(request));
+    }
     let (parts, body) = request.into_parts();
     let (body, trailers) = match whole(body).await {
         Ok(whole) => whole,

@@ -24,7 +24,7 @@ enum Stage {
 }
 
 /// Writes what it decodes to a sink.
-trait Decoder: Write + Send {
+trait Decoder: Write + Send + Sync {
     fn sink(&mut self) -> &mut Sink;
 }
 
