@@ -7,6 +7,7 @@ mod content;
 mod crash;
 mod expected;
 mod hosts;
+mod http2;
 mod identity;
 mod limits;
 mod responses;

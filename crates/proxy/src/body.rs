@@ -98,6 +98,8 @@ const HOLD_TIME_MAX: Duration = Duration::from_secs(300);
 /// A client that has sent nothing for so long, and has not said how much will come, may wait for an
 /// answer to what it has sent.
 pub(crate) const HOLD_PAUSE: Duration = Duration::from_millis(500);
+/// The same of a client that sends messages, which are whole in themselves (gRPC).
+pub(crate) const MESSAGE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How far a body could be held.
 pub(crate) enum Held {
@@ -114,16 +116,16 @@ pub(crate) enum Held {
 pub(crate) async fn hold(
     body: &mut Incoming,
     inspection: &mut Inspection,
-    may_pause: bool,
+    pause: Option<Duration>,
 ) -> Result<Held, HoldError> {
     if let Some(length) = body.size_hint().exact() {
         inspection.reserve(usize::try_from(length).unwrap_or(usize::MAX));
     }
     let feeding = async {
         loop {
-            let patience = if may_pause { HOLD_PAUSE } else { HOLD_TIME_MAX };
+            let patience = pause.unwrap_or(HOLD_TIME_MAX);
             let frame = match tokio::time::timeout(patience, body.frame()).await {
-                Err(_) if may_pause => return Ok(Held::Paused),
+                Err(_) if pause.is_some() => return Ok(Held::Paused),
                 Err(_) => return Err(HoldError::Timeout),
                 Ok(None) => return Ok(Held::All),
                 Ok(Some(frame)) => frame.map_err(|error| hold_error(&error))?,

@@ -97,7 +97,7 @@ impl Context {
             limiter: parts.limiter,
             ledger: parts.ledger,
             authority: parts.authority,
-            upstream: Upstream::new(parts.upstream_tls),
+            upstream: Upstream::new(&parts.upstream_tls),
             held_kib: Arc::new(Semaphore::new(HELD_KIB_MAX)),
             distrust: Distrust::default(),
             clock: Clock::new()?,

@@ -12,11 +12,12 @@ use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::account::Timing;
-use crate::body::{HOLD_PAUSE, Held, HoldError, RequestBody, drain, hold};
+use crate::body::{HOLD_PAUSE, Held, HoldError, MESSAGE_PAUSE, RequestBody, drain, hold};
 use crate::context::{Context, State};
 use crate::exchange::Refused;
 use crate::flow::{self, Begun, Filled, FlowState, Side, Source};
 use crate::respond::LimitState;
+use crate::upstream::is_grpc;
 use crate::via::Via;
 
 /// A judged request: what was decided, and the body that may leave.
@@ -106,7 +107,7 @@ async fn judge_admitted(
             });
         }
     };
-    scan(body, inspection, expects_continue, state, cx).await
+    scan(body, inspection, head, expects_continue, state, cx).await
 }
 
 fn same_authority(tunnel: &Target, request: &Target) -> bool {
@@ -155,6 +156,7 @@ pub(crate) fn admit_rate(
 async fn scan(
     mut body: Incoming,
     mut inspection: Inspection,
+    head: &RequestHead,
     expects_continue: bool,
     state: &State,
     cx: &Context,
@@ -176,8 +178,13 @@ async fn scan(
     let Some(permit) = permit(likely.min(limit), cx) else {
         return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
     };
-    let may_pause = length.is_none() && snapshot.streams_oversize();
-    let (chunk, moment) = match hold(&mut body, &mut inspection, may_pause).await {
+    let pause = if is_grpc(head) {
+        MESSAGE_PAUSE
+    } else {
+        HOLD_PAUSE
+    };
+    let pause = Some(pause).filter(|_| length.is_none() && snapshot.streams_oversize());
+    let (chunk, moment) = match hold(&mut body, &mut inspection, pause).await {
         Err(error) => return Err(not_held(&inspection, &error)),
         Ok(Held::All) => return judge_whole(inspection, permit, cx).await,
         Ok(Held::Paused) => (Bytes::new(), Moment::Pause),
@@ -196,6 +203,7 @@ async fn scan(
         moment,
         body,
         length,
+        pause,
         permits: vec![permit, more],
     };
     flow.begin(inspection, state.settings.timeouts.idle, cx)
@@ -215,6 +223,7 @@ struct Flowing {
     moment: Moment,
     body: Incoming,
     length: Option<u64>,
+    pause: Option<Duration>,
     permits: Vec<OwnedSemaphorePermit>,
 }
 
@@ -245,7 +254,7 @@ impl Flowing {
             body: self.body,
             side: Side::Client,
             idle_max,
-            pause: self.length.is_none().then_some(HOLD_PAUSE),
+            pause: self.pause,
         };
         let begun = Begun {
             flow,

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use oktsec_model::{AgentName, Target};
 
 use crate::body::RequestBody;
@@ -20,9 +22,17 @@ pub(crate) struct PoolKey {
     pub(crate) generation: u64,
 }
 
-/// A connection that can carry one request at a time.
+/// A way to send requests.
+pub(crate) enum Sender {
+    /// One at a time.
+    H1(http1::SendRequest<RequestBody>),
+    /// Many at once.
+    H2(http2::SendRequest<RequestBody>),
+}
+
+/// A connection to an upstream.
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) sender: Sender,
     pub(crate) address: SocketAddr,
     opened: Instant,
 }
@@ -53,14 +63,64 @@ const AGE_MAX: Duration = Duration::from_secs(600);
 const IDLE_PER_KEY_MAX: usize = 64;
 const KEYS_MAX: usize = 4096;
 
+// === impl Sender ===
+
+impl Sender {
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::H1(sender) => sender.is_ready(),
+            Self::H2(sender) => sender.is_ready(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::H1(sender) => sender.is_closed(),
+            Self::H2(sender) => sender.is_closed(),
+        }
+    }
+
+    async fn ready(&mut self) -> hyper::Result<()> {
+        match self {
+            Self::H1(sender) => sender.ready().await,
+            Self::H2(sender) => sender.ready().await,
+        }
+    }
+
+    pub(crate) const fn is_h2(&self) -> bool {
+        matches!(self, Self::H2(_))
+    }
+
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match self {
+            Self::H1(sender) => sender.try_send_request(request).await,
+            Self::H2(sender) => sender.try_send_request(request).await,
+        }
+    }
+}
+
 // === impl Connection ===
 
 impl Connection {
-    pub(crate) fn new(sender: SendRequest<RequestBody>, address: SocketAddr) -> Self {
+    pub(crate) fn new(sender: Sender, address: SocketAddr) -> Self {
         Self {
             sender,
             address,
             opened: Instant::now(),
+        }
+    }
+
+    /// The same connection for another request, where it carries many at once.
+    fn shared(&self) -> Option<Self> {
+        match &self.sender {
+            Sender::H1(_) => None,
+            Sender::H2(sender) => Some(Self {
+                sender: Sender::H2(sender.clone()),
+                ..*self
+            }),
         }
     }
 }
@@ -70,6 +130,10 @@ impl Connection {
 impl Checkin {
     /// Returns the connection now, or as soon as it is ready for another request.
     pub(crate) fn give_back(mut self) {
+        // It never was away.
+        if self.connection.sender.is_h2() {
+            return;
+        }
         if self.connection.sender.is_ready() {
             self.pool.insert(self.key, self.connection);
         } else if !self.connection.sender.is_closed() {
@@ -93,12 +157,34 @@ impl Pool {
         while let Some(candidate) = idle.pop_back() {
             let fresh = candidate.since.elapsed() < IDLE_TIME_MAX
                 && candidate.connection.opened.elapsed() < AGE_MAX;
-            if fresh && candidate.connection.sender.is_ready() {
-                return Some(candidate.connection);
+            if !fresh || !candidate.connection.sender.is_ready() {
+                continue;
             }
+            if let Some(connection) = candidate.connection.shared() {
+                idle.push_back(Idle {
+                    connection,
+                    since: Instant::now(),
+                });
+            }
+            return Some(candidate.connection);
         }
         hosts.remove(key);
         None
+    }
+
+    /// Lets others use a connection that carries many requests, too, unless there is one already.
+    pub(crate) fn share(&self, key: &PoolKey, connection: &Connection) {
+        let Some(shared) = connection.shared() else {
+            return;
+        };
+        let has_one = {
+            let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut idle = hosts.get(key).into_iter().flatten();
+            idle.any(|entry| entry.connection.sender.is_h2() && entry.connection.sender.is_ready())
+        };
+        if !has_one {
+            self.insert(key.clone(), shared);
+        }
     }
 
     fn insert(&self, key: PoolKey, connection: Connection) {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TE};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use oktsec_inspect::Snapshot;
 use oktsec_model::{Host, Reason, RequestHead, Scheme, Target};
 use rustls::ClientConfig;
@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::body::RequestBody;
-use crate::pool::{Checkin, Connection, Pool, PoolKey};
+use crate::pool::{Checkin, Connection, Pool, PoolKey, Sender};
 use crate::resolve::resolve;
 use crate::websocket;
 
@@ -40,6 +40,8 @@ pub struct Timeouts {
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
     tls: TlsConnector,
+    /// For what HTTP/2 cannot do: upgrades.
+    tls_h1: TlsConnector,
 }
 
 /// A response and the connection that it comes on.
@@ -58,14 +60,20 @@ pub(crate) struct SendError {
 /// The largest response head, in bytes, and its fields.
 const RESPONSE_HEAD_BYTES_MAX: usize = 256 * 1024;
 const RESPONSE_FIELDS_MAX: usize = 200;
+/// How much of a response may be under way over HTTP/2, of one and of all on a connection.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// A connection that does not answer for so long is given up.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 // === impl Upstream ===
 
 impl Upstream {
-    pub(crate) fn new(tls: Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(tls: &ClientConfig) -> Self {
         Self {
             pool: Arc::new(Pool::default()),
-            tls: TlsConnector::from(tls),
+            tls_h1: with_protocols(tls, &[b"http/1.1"]),
+            tls: with_protocols(tls, &[b"h2", b"http/1.1"]),
         }
     }
 
@@ -82,11 +90,13 @@ impl Upstream {
         snapshot: &Snapshot,
         timeouts: Timeouts,
     ) -> Result<Sent, SendError> {
-        let mut request = build(head, body, false)?;
-        websocket::ask(request.headers_mut());
-        let mut connection = self.open(&head.target, snapshot, timeouts).await?;
+        let tls = &self.tls_h1;
+        let mut connection = self.open(&head.target, tls, snapshot, timeouts).await?;
         let address = connection.address;
-        let sending = connection.sender.try_send_request(request);
+        let mut request = build(head, body, false);
+        dress(&mut request, head, false)?;
+        websocket::ask(request.headers_mut());
+        let sending = connection.sender.send(request);
         let failed = |reason| SendError {
             reason,
             address: Some(address),
@@ -116,9 +126,10 @@ impl Upstream {
             target: head.target.clone(),
             generation: snapshot.generation,
         };
-        let mut request = build(head, body, framed)?;
+        let mut request = build(head, body, framed);
         if let Some(connection) = self.pool.take(&key) {
             let address = connection.address;
+            dress(&mut request, head, connection.sender.is_h2())?;
             // A kept connection may die under the request; what was not sent, and what may safely
             // be sent twice (RFC 9110, section 9.2.2), is tried once more on a fresh one.
             let replay = head
@@ -148,8 +159,11 @@ impl Upstream {
                 }
             }
         }
-        let connection = self.open(&head.target, snapshot, timeouts).await?;
+        let tls = &self.tls;
+        let connection = self.open(&head.target, tls, snapshot, timeouts).await?;
         let address = connection.address;
+        self.pool.share(&key, &connection);
+        dress(&mut request, head, connection.sender.is_h2())?;
         match try_send(connection, request, timeouts).await {
             Ok((response, connection)) => Ok(self.sent(key, response, connection, address)),
             Err(failure) => Err(SendError {
@@ -178,6 +192,7 @@ impl Upstream {
     async fn open(
         &self,
         target: &Target,
+        tls: &TlsConnector,
         snapshot: &Snapshot,
         timeouts: Timeouts,
     ) -> Result<Connection, SendError> {
@@ -188,15 +203,19 @@ impl Upstream {
             address: Some(address),
         };
         let sender = match target.scheme {
-            Scheme::Http => handshake(TokioIo::new(stream)).await,
+            Scheme::Http => handshake_h1(TokioIo::new(stream)).await,
             Scheme::Https => {
                 let name = server_name(&target.host).ok_or_else(|| failed(Reason::UpstreamTls))?;
-                let connecting = self.tls.connect(name, stream);
+                let connecting = tls.connect(name, stream);
                 let stream = tokio::time::timeout(timeouts.connect, connecting)
                     .await
                     .map_err(|_| failed(Reason::UpstreamTimeout))?
                     .map_err(|error| failed(tls_reason(&error)))?;
-                handshake(TokioIo::new(stream)).await
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    handshake_h2(TokioIo::new(stream)).await
+                } else {
+                    handshake_h1(TokioIo::new(stream)).await
+                }
             }
         };
         let sender = sender.map_err(|_| failed(Reason::UpstreamRefused))?;
@@ -255,7 +274,7 @@ async fn try_send(
     timeouts: Timeouts,
 ) -> Result<(Response<Incoming>, Connection), Failure> {
     let moved = request.body().moved();
-    let sending = connection.sender.try_send_request(request);
+    let sending = connection.sender.send(request);
     match while_moving(sending, moved.as_deref(), timeouts.response_header).await {
         None => Err(Failure::Timeout),
         // We never ask for another protocol, so that an upstream that switches is broken.
@@ -290,7 +309,33 @@ async fn while_moving<F: Future>(
     }
 }
 
-async fn handshake<S>(io: TokioIo<S>) -> hyper::Result<http1::SendRequest<RequestBody>>
+fn with_protocols(config: &ClientConfig, protocols: &[&[u8]]) -> TlsConnector {
+    let mut config = config.clone();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    TlsConnector::from(Arc::new(config))
+}
+
+async fn handshake_h2<S>(io: TokioIo<S>) -> hyper::Result<Sender>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_header_list_size(RESPONSE_HEAD_BYTES_MAX as u32)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL)
+        .handshake(io)
+        .await?;
+    // Its errors reach the requests that were under way.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(Sender::H2(sender))
+}
+
+async fn handshake_h1<S>(io: TokioIo<S>) -> hyper::Result<Sender>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
@@ -303,7 +348,7 @@ where
     tokio::spawn(async move {
         let _ = connection.with_upgrades().await;
     });
-    Ok(sender)
+    Ok(Sender::H1(sender))
 }
 
 async fn connect(addresses: &[SocketAddr], time_max: Duration) -> Result<TcpStream, SendError> {
@@ -341,25 +386,13 @@ async fn connect(addresses: &[SocketAddr], time_max: Duration) -> Result<TcpStre
         })
 }
 
-fn build(
-    head: &RequestHead,
-    body: RequestBody,
-    framed: bool,
-) -> Result<Request<RequestBody>, SendError> {
-    let uri: Uri = head
-        .path_and_query
-        .parse()
-        .map_err(|_| SendError::refused(None))?;
-    let host =
-        HeaderValue::from_str(&head.target.host_field()).map_err(|_| SendError::refused(None))?;
+/// The request, but for what depends on the connection that it is sent on.
+fn build(head: &RequestHead, body: RequestBody, framed: bool) -> Request<RequestBody> {
     let length = body.size_hint().exact();
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
-    *request.uri_mut() = uri;
-    *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     headers.reserve(head.headers.len() + 2);
-    headers.insert(HOST, host);
     headers.extend(head.headers.clone());
     headers.remove(CONTENT_LENGTH);
     if let Some(length) = length
@@ -367,7 +400,48 @@ fn build(
     {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    Ok(request)
+    request
+}
+
+/// Makes a request one of HTTP/1.1, or of HTTP/2 (RFC 9113, section 8.3.1).
+fn dress(
+    request: &mut Request<RequestBody>,
+    head: &RequestHead,
+    is_h2: bool,
+) -> Result<(), SendError> {
+    let malformed = || SendError::refused(None);
+    let authority = head.target.host_field();
+    let target = if is_h2 && head.path_and_query != "*" {
+        format!(
+            "{}://{authority}{}",
+            head.target.scheme.as_str(),
+            head.path_and_query
+        )
+    } else {
+        head.path_and_query.clone()
+    };
+    *request.uri_mut() = target.parse::<Uri>().map_err(|_| malformed())?;
+    let headers = request.headers_mut();
+    if is_h2 {
+        headers.remove(HOST);
+        // gRPC says by it that it can take trailers, and some servers insist.
+        if is_grpc(head) {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        *request.version_mut() = Version::HTTP_2;
+    } else {
+        let host = HeaderValue::from_str(&authority).map_err(|_| malformed())?;
+        headers.insert(HOST, host);
+        headers.remove(TE);
+        *request.version_mut() = Version::HTTP_11;
+    }
+    Ok(())
+}
+
+/// Whether a request is one of gRPC.
+pub(crate) fn is_grpc(head: &RequestHead) -> bool {
+    (head.headers.get(CONTENT_TYPE))
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// The same request once more, where its body is still there.
@@ -375,6 +449,7 @@ fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let mut copy = Request::new(request.body().copy()?);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
 }

@@ -89,13 +89,13 @@ impl ResolvesServerCert for ByName {
 }
 
 /// TLS as the upstreams speak it.
-pub(crate) fn server_config() -> Arc<ServerConfig> {
+pub(crate) fn server_config(protocol: &str) -> Arc<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ByName));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     Arc::new(config)
 }
 

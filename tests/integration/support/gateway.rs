@@ -295,8 +295,8 @@ fn behind(config: &Config, upstream: &Upstream, home: &Home, port: u16) -> Confi
         .with("tls.upstream_roots", &format!("\"{}\"", roots.display()));
     if !config.as_str().contains("  resolve:") {
         let resolve = format!(
-            "{{\"*:80\": \"{}\", \"*:443\": \"{}\"}}",
-            upstream.plain, upstream.tls
+            "{{\"*:80\": \"{}\", \"*:443\": \"{}\", \"h2.test:443\": \"{}\"}}",
+            upstream.plain, upstream.tls, upstream.h2
         );
         config = config.with("forward_proxy.resolve", &resolve);
     }

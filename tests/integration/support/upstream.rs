@@ -16,9 +16,9 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming};
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,10 +34,12 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::authority;
 use super::process::hex_sha256;
 
-/// Two servers and what they received.
+/// Servers and what they received.
 pub(crate) struct Upstream {
     pub(crate) plain: SocketAddr,
     pub(crate) tls: SocketAddr,
+    /// Speaks HTTP/2 and nothing else, for names that begin with `h2`.
+    pub(crate) h2: SocketAddr,
     shared: Arc<Shared>,
     accepting: Vec<AbortHandle>,
 }
@@ -92,21 +94,26 @@ impl Upstream {
                 .block_on(TcpListener::bind("127.0.0.1:0"))
                 .expect("loopback has ports")
         };
-        let (plain, tls) = (bind(), bind());
+        let (plain, tls, h2) = (bind(), bind(), bind());
         let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
-        let (plain_address, tls_address) = (address(&plain), address(&tls));
-        let acceptor = TlsAcceptor::from(authority::server_config());
+        let (plain_address, tls_address, h2_address) =
+            (address(&plain), address(&tls), address(&h2));
+        let acceptor = |protocol| TlsAcceptor::from(authority::server_config(protocol));
         let accepting = vec![
             RUNTIME
                 .spawn(accept(plain, None, Arc::clone(&shared)))
                 .abort_handle(),
             RUNTIME
-                .spawn(accept(tls, Some(acceptor), Arc::clone(&shared)))
+                .spawn(accept(tls, Some(acceptor("http/1.1")), Arc::clone(&shared)))
+                .abort_handle(),
+            RUNTIME
+                .spawn(accept(h2, Some(acceptor("h2")), Arc::clone(&shared)))
                 .abort_handle(),
         ];
         Self {
             plain: plain_address,
             tls: tls_address,
+            h2: h2_address,
             shared,
             accepting,
         }
@@ -190,7 +197,12 @@ async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>)
         None => serve(stream, shared).await,
         Some(tls) => {
             // A client that does not like the certificate leaves here.
-            if let Ok(stream) = tls.accept(stream).await {
+            let Ok(stream) = tls.accept(stream).await else {
+                return;
+            };
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                serve_h2(stream, shared).await;
+            } else {
                 serve(stream, shared).await;
             }
         }
@@ -207,6 +219,35 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
+}
+
+async fn serve_h2<S>(stream: S, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
+    let _ = http2::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// Says back each message of a stream as it comes, and trailers at its end.
+fn talk(mut body: Incoming) -> Response<Answer> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(2);
+    tokio::spawn(async move {
+        while let Some(Ok(frame)) = body.frame().await {
+            if let Ok(data) = frame.into_data() {
+                let _ = sender.send(Frame::data(data)).await;
+            }
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        let _ = sender.send(Frame::trailers(trailers)).await;
+    });
+    Response::builder()
+        .header("content-type", "application/grpc")
+        .body(Frames { receiver }.boxed())
+        .expect("the header is well formed")
 }
 
 /// Agrees to a WebSocket, which says back every message; one that is "say" and a number is answered
@@ -253,17 +294,13 @@ async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
 ) -> Result<Response<Answer>, &'static str> {
-    if request.headers().contains_key("upgrade") && request.uri().path() == "/socket" {
-        let headers = pairs(request.headers());
-        lock(&shared.received).push(Received {
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-            host: String::new(),
-            headers,
-            trailers: Vec::new(),
-            body: Bytes::new(),
+    if ["/socket", "/talk"].contains(&request.uri().path()) {
+        lock(&shared.received).push(headed(&request));
+        return Ok(if request.uri().path() == "/talk" {
+            talk(request.into_body())
+        } else {
+            socket(request)
         });
-        return Ok(socket(request));
     }
     let (parts, body) = request.into_parts();
     let (body, trailers) = match whole(body).await {
@@ -280,10 +317,10 @@ async fn answer(
         .map_or("/", |path| path.as_str())
         .to_owned();
     let headers = pairs(&parts.headers);
-    let host = headers
-        .iter()
-        .find(|(name, _)| name == "host")
-        .map(|(_, value)| value.clone());
+    let field = headers.iter().find(|(name, _)| name == "host");
+    let host = field
+        .map(|(_, value)| value.clone())
+        .or_else(|| parts.uri.authority().map(ToString::to_string));
     let received = Received {
         method: parts.method.to_string(),
         host: host.unwrap_or_default(),
@@ -313,6 +350,18 @@ async fn answer(
         }
         "/events" => Ok(events(&shared)),
         _ => Ok(echo(&received)),
+    }
+}
+
+/// A request whose body has not come.
+fn headed(request: &Request<Incoming>) -> Received {
+    Received {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        host: request.uri().host().unwrap_or_default().to_owned(),
+        headers: pairs(request.headers()),
+        trailers: Vec::new(),
+        body: Bytes::new(),
     }
 }
 
@@ -359,13 +408,14 @@ fn full(content_type: &str, body: Bytes) -> Response<Answer> {
 
 /// One event at once, the next only when the test says so.
 fn events(shared: &Shared) -> Response<Answer> {
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(2);
+    let (sender, receiver) = tokio::sync::mpsc::channel(2);
+    let frame = |text: &'static [u8]| Frame::data(Bytes::from_static(text));
     let mut released = shared.released.subscribe();
     tokio::spawn(async move {
-        let _ = sender.send(Bytes::from_static(b"data: first\n\n")).await;
+        let _ = sender.send(frame(b"data: first\n\n")).await;
         let wait = released.wait_for(|released| *released);
         let _ = tokio::time::timeout(Duration::from_secs(30), wait).await;
-        let _ = sender.send(Bytes::from_static(b"data: second\n\n")).await;
+        let _ = sender.send(frame(b"data: second\n\n")).await;
     });
     Response::builder()
         .header("content-type", "text/event-stream")
@@ -374,7 +424,7 @@ fn events(shared: &Shared) -> Response<Answer> {
 }
 
 struct Frames {
-    receiver: tokio::sync::mpsc::Receiver<Bytes>,
+    receiver: tokio::sync::mpsc::Receiver<Frame<Bytes>>,
 }
 
 impl hyper::body::Body for Frames {
@@ -385,8 +435,6 @@ impl hyper::body::Body for Frames {
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.receiver
-            .poll_recv(task)
-            .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        self.receiver.poll_recv(task).map(|frame| frame.map(Ok))
     }
 }
