@@ -6,6 +6,7 @@ mod clients;
 mod content;
 mod crash;
 mod expected;
+mod hostile;
 mod hosts;
 mod http2;
 mod identity;

@@ -23,6 +23,7 @@ use crate::account::Arrival;
 use crate::body::ResponseBody;
 use crate::context::Context;
 use crate::exchange;
+use crate::framing::Framed;
 use crate::tunnel;
 use crate::via::{Life, Via};
 
@@ -35,7 +36,8 @@ pub(crate) struct Prefixed<S> {
 /// A request head may take this long, and a connection may be idle this long.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
 const FIELDS_MAX: usize = 100;
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The fields of a head together; hyper holds to it only roughly.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 128;
 const RESETS_PENDING_MAX: usize = 20;
 
@@ -55,7 +57,7 @@ pub(crate) async fn serve(stream: TcpStream, client: SocketAddr, cx: Arc<Context
         })
     };
     let connection = h1_builder()
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Framed::new(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -93,7 +95,7 @@ where
 {
     let service = inner_service(via.clone(), Arc::clone(cx));
     let connection = h1_builder()
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Framed::new(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let life = Arc::clone(&via.life);

@@ -13,6 +13,7 @@ mod connection;
 mod context;
 mod exchange;
 mod flow;
+mod framing;
 mod headers;
 mod identify;
 mod judge;

@@ -6,11 +6,14 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRAD
 use http::{HeaderMap, Method, Version, request};
 use oktsec_model::{InvalidTarget, Scheme, Target};
 
+use crate::connection::HEAD_BYTES_MAX;
 use crate::websocket::is_handshake;
 
 /// Why a request is refused before anything is asked of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Malformed {
+    /// The fields together are longer than is accepted.
+    HeadTooLong,
     /// More than one Host field, or none where one is required.
     Host,
     /// Several or contradictory length declarations.
@@ -41,6 +44,7 @@ impl Malformed {
             Self::Host | Self::Length | Self::Repeated | Self::Target(_) | Self::TargetForm => 400,
             Self::Method => 405,
             Self::TargetTooLong => 414,
+            Self::HeadTooLong => 431,
             Self::TransferCoding | Self::Upgrade => 501,
         }
     }
@@ -49,6 +53,7 @@ impl Malformed {
     pub(crate) fn detail(self) -> String {
         match self {
             Self::Host => "The request must carry exactly one Host field.".into(),
+            Self::HeadTooLong => "The header fields are longer than 64 KiB.".into(),
             Self::Length => "The request declares its length more than once.".into(),
             Self::Repeated => "The request carries more than one Content-Type field.".into(),
             Self::Method => "This method is not accepted here.".into(),
@@ -75,6 +80,13 @@ pub(crate) fn check_message(parts: &request::Parts) -> Result<(), Malformed> {
         .is_some_and(|path| path.as_str().len() > TARGET_BYTES_MAX)
     {
         return Err(Malformed::TargetTooLong);
+    }
+    let fields = parts.headers.iter();
+    let head_bytes: usize = fields
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if head_bytes > HEAD_BYTES_MAX {
+        return Err(Malformed::HeadTooLong);
     }
     check_framing(&parts.headers, parts.version)?;
     if parts.headers.get_all(HOST).iter().count() > 1 {

@@ -26,6 +26,7 @@ use crate::body::ResponseBody;
 use crate::connection::{Prefixed, serve_h1, serve_h2};
 use crate::context::Context;
 use crate::exchange::{FailedExchange, Refused, refuse, refuse_malformed};
+use crate::framing::Framed;
 use crate::identify::Claims;
 use crate::respond::Dialect;
 use crate::strict::{self, Malformed};
@@ -126,10 +127,10 @@ async fn inspect(upgrade: OnUpgrade, tunnel: &Arc<Tunnel>, via: Via, cx: &Arc<Co
         return Reason::ClientGone;
     };
     // Only our own listener makes these connections, so that the type is known.
-    let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+    let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<Framed<TcpStream>>>() else {
         return Reason::ProtocolBlocked;
     };
-    let mut stream = Prefixed::new(read_buf, io.into_inner());
+    let mut stream = Prefixed::new(read_buf, io.into_inner().into_inner());
     let sniffed = tokio::select! {
         sniffed = tokio::time::timeout(SNIFF_TIME_MAX, stream.peek()) => sniffed,
         () = via.life.stopped() => return Reason::ClientGone,
