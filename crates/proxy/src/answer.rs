@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::header::ACCEPT_ENCODING;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, response};
 use hyper::body::{Body, Incoming};
 use oktsec_inspect::Flow;
@@ -19,6 +19,9 @@ use crate::pool::Checkin;
 /// An answer whose length is not known, and that pauses for so long, may be waited for: events, a
 /// stream of tokens.
 const ANSWER_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a stream of events is likely to hold at a time.
+const EVENTS_BYTES: usize = 256 * 1024;
 
 /// An answer to be judged.
 pub(crate) struct Judging<'a> {
@@ -36,12 +39,18 @@ impl Judging<'_> {
     pub(crate) async fn respond(mut self) -> Response<ResponseBody> {
         let snapshot = &self.context.state.snapshot;
         let idle_max = self.context.state.settings.timeouts.idle;
-        // What is read while a window waits, and what is decoded.
-        let held = snapshot.body_bytes_max().saturating_mul(3);
+        let length = self.body.size_hint().exact();
+        let likely = length.map_or(usize::MAX, |bytes| {
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        });
+        let held = likely.min(if is_events(&self.parts.headers) {
+            EVENTS_BYTES
+        } else {
+            snapshot.body_bytes_max()
+        });
         let Some(permit) = permit(held, self.context.cx) else {
             return self.refuse(Reason::Overloaded).await;
         };
-        let length = self.body.size_hint().exact();
         let can_be_held = length.is_some_and(|bytes| bytes <= snapshot.body_bytes_max() as u64);
         let admitted = Decision {
             findings: Vec::new(),
@@ -123,6 +132,11 @@ pub(crate) fn limit_codings(headers: &mut HeaderMap) {
     {
         headers.insert(ACCEPT_ENCODING, value);
     }
+}
+
+fn is_events(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
 }
 
 /// Whether an answer has anything to judge.

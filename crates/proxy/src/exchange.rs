@@ -257,6 +257,7 @@ impl Answering<'_> {
             exchange,
             flows: websocket::flows(&self.state.snapshot, self.head, &self.decision),
             idle_max: self.state.settings.timeouts.idle,
+            memory: Arc::clone(&self.cx.held_kib),
             life,
         };
         socket.open(parts)

@@ -194,8 +194,9 @@ async fn scan(
             return Err(too_large(&inspection, None, limit));
         }
     };
-    // What is read while a window waits, and what is decoded.
-    let Some(more) = self::permit(limit.saturating_mul(2), cx) else {
+    // What is read while a window waits, and what is decoded; who pauses sends little at a time.
+    let more = if moment == Moment::Pause { 0 } else { 2 };
+    let Some(more) = self::permit(limit.saturating_mul(more), cx) else {
         return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
     };
     let flow = Flowing {

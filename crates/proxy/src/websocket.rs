@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use oktsec_inspect::{Flow, Snapshot};
 use oktsec_model::{Decision, Reason, RequestHead};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
 
 use self::frames::{CloseCode, close};
 use self::relay::{End, Way};
@@ -38,6 +39,8 @@ pub(crate) struct Socket {
     /// What judges what the agent sends, and what it is sent.
     pub(crate) flows: [Option<Flow>; 2],
     pub(crate) idle_max: Duration,
+    /// What all bodies and messages that are held share, in KiB.
+    pub(crate) memory: Arc<Semaphore>,
     /// The connection counts until the socket has ended.
     pub(crate) life: Arc<Life>,
 }
@@ -147,7 +150,14 @@ impl Socket {
             (Side::Client, up, &bytes[0]),
             (Side::Upstream, down, &bytes[1]),
         ];
-        let end = carry(agent, upstream, ways, self.idle_max, &self.life).await;
+        let end = carry(
+            agent,
+            upstream,
+            ways,
+            (self.idle_max, &self.memory),
+            &self.life,
+        )
+        .await;
         drop(self.life);
         let [sent, received] = bytes.map(AtomicU64::into_inner);
         self.exchange.sent(sent);
@@ -165,7 +175,7 @@ async fn carry(
     agent: Upgraded,
     upstream: Upgraded,
     ways: [(Side, Option<Flow>, &AtomicU64); 2],
-    idle_max: Duration,
+    (idle_max, memory): (Duration, &Arc<Semaphore>),
     life: &Life,
 ) -> End {
     let (agent_read, mut agent_write) = tokio::io::split(TokioIo::new(agent));
@@ -178,6 +188,7 @@ async fn carry(
         bytes,
         is_between,
         idle_max,
+        memory,
     };
     let end = {
         let up = way(up, &between[0]).carry(agent_read, &mut upstream_write);
@@ -202,7 +213,7 @@ async fn carry(
     let is_between = between.map(AtomicBool::into_inner);
     let said = match &end {
         End::Refused(decision, _) => Some((CloseCode::Policy, decision.reason.code())),
-        End::Violation(code) => Some((*code, Reason::ProtocolBlocked.code())),
+        End::Violation(code) => Some((*code, end.reason().code())),
         End::Stopped => Some((CloseCode::GoingAway, "the gateway stops")),
         End::Closed | End::Silent => None,
     };

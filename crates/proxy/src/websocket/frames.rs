@@ -32,6 +32,8 @@ pub(crate) enum CloseCode {
     Protocol = 1002,
     Policy = 1008,
     TooBig = 1009,
+    /// Try again later.
+    Overloaded = 1013,
 }
 
 /// A frame with its payload, unmasked, and as it came.

@@ -1,11 +1,13 @@
 //! Messages between the two ends of a WebSocket: each is judged before any of it passes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use oktsec_inspect::{Flow, Moment};
 use oktsec_model::{Decision, Finding, Reason};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::frames::{CloseCode, Frame, FrameHead, HEAD_BYTES_MAX, Opcode};
 use crate::flow::{self, Side};
@@ -24,6 +26,8 @@ pub(crate) struct Way<'a> {
     /// Whether what was written last ended with a frame.
     pub(crate) is_between: &'a AtomicBool,
     pub(crate) idle_max: Duration,
+    /// What all bodies and messages that are held share, in KiB.
+    pub(crate) memory: &'a Arc<Semaphore>,
 }
 
 /// How a way ended.
@@ -79,6 +83,7 @@ impl Way<'_> {
         to: &mut (impl AsyncWrite + Unpin),
     ) -> Result<End, End> {
         let (mut buffer, mut message) = (Vec::new(), Message::default());
+        let mut held = None;
         loop {
             while let Some(frame) = Frame::take(&mut buffer, self.side, MESSAGE_BYTES_MAX)? {
                 let is_close = frame.head.opcode == Opcode::Close;
@@ -93,8 +98,37 @@ impl Way<'_> {
                     return Ok(End::Closed);
                 }
             }
+            self.reserve(buffer.len() + 2 * message.raw.len(), &mut held)?;
             self.read(&mut buffer, from).await?;
         }
+    }
+
+    /// Asks for the memory of a message that is not small; gives it back once there is none.
+    fn reserve(
+        &self,
+        bytes: usize,
+        held: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<(), CloseCode> {
+        const FREE_BYTES: usize = 128 * 1024;
+        const STEP_KIB: usize = 1024;
+        if bytes <= FREE_BYTES {
+            *held = None;
+            return Ok(());
+        }
+        let wanted = (bytes / 1024).next_multiple_of(STEP_KIB);
+        let missing =
+            wanted.saturating_sub(held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+        if missing == 0 {
+            return Ok(());
+        }
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let more = Arc::clone(self.memory).try_acquire_many_owned(missing);
+        let more = more.map_err(|_| CloseCode::Overloaded)?;
+        match held {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
+        Ok(())
     }
 
     /// Frames pass as they come; only their borders are kept track of.
@@ -221,6 +255,7 @@ impl End {
             Self::Closed | Self::Stopped => Reason::Allowed,
             Self::Silent => Reason::UpstreamTimeout,
             Self::Refused(..) => Reason::BlockedContent,
+            Self::Violation(CloseCode::Overloaded) => Reason::Overloaded,
             Self::Violation(_) => Reason::ProtocolBlocked,
         }
     }
