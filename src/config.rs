@@ -129,6 +129,16 @@ pub(crate) enum LogFormat {
     Pretty,
 }
 
+/// A text that may hold a secret.
+#[derive(Clone)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<set>")
+    }
+}
+
 /// What can change while the gateway runs, the policy aside.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -136,6 +146,10 @@ pub(crate) struct Settings {
     pub(crate) body_bytes_max: usize,
     /// Whether larger ones are judged as they flow.
     pub(crate) streams_oversize: bool,
+    /// Balancers in front, which say whose connections they pass on.
+    pub(crate) balancers: Vec<IpNet>,
+    /// The proxy behind this one: an address or `env`. It may hold a password.
+    pub(crate) upstream_proxy: Option<Hidden>,
     /// Whether TLS is opened.
     pub(crate) intercept: bool,
     /// Hosts whose TLS is never opened.

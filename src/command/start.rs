@@ -16,7 +16,7 @@ use oktsec_inspect::{Scope, Snapshot};
 use oktsec_limit::Limiter;
 use oktsec_model::AgentName;
 use oktsec_proxy::{
-    Authority, AuthorityFiles, Context, IdentitySettings, Parts, Settings, State, Timeouts,
+    Authority, AuthorityFiles, Chain, Context, IdentitySettings, Parts, Settings, State, Timeouts,
     client_config, listener, write_bundle,
 };
 use tokio::net::TcpListener;
@@ -27,8 +27,8 @@ use crate::cli::StartArgs;
 use crate::command::version::VERSION;
 use crate::command::{Context as Command, Unavailable, fingerprint, init, now};
 use crate::config::{
-    ConfigErrors, Durability, Environment, Loaded, Override, UpstreamRoots, load, load_strictly,
-    search,
+    ConfigErrors, Durability, Environment, Hidden, Loaded, Override, UpstreamRoots, load,
+    load_strictly, search,
 };
 use crate::exit::ExitCode;
 use crate::telemetry;
@@ -71,7 +71,7 @@ pub(super) fn run(args: &StartArgs, command: &Command) -> anyhow::Result<ExitCod
         .context("failed to start the runtime")?;
     runtime.block_on(async {
         let listeners = bind(&loaded)?;
-        let mut gateway = make(&loaded, secrets)?;
+        let mut gateway = make(&loaded, secrets, &command.env)?;
         if written {
             gateway.created.insert(0, (path.clone(), "policy"));
         }
@@ -150,7 +150,11 @@ fn no_such_address(error: &io::Error, ip: IpAddr) -> bool {
             || error.raw_os_error() == Some(EAFNOSUPPORT))
 }
 
-fn make(loaded: &Loaded, secrets: Vec<KnownSecret>) -> anyhow::Result<Gateway> {
+fn make(
+    loaded: &Loaded,
+    secrets: Vec<KnownSecret>,
+    env: &[(String, String)],
+) -> anyhow::Result<Gateway> {
     let boot = &loaded.boot;
     let mut created = Vec::new();
     let files = AuthorityFiles {
@@ -187,7 +191,7 @@ fn make(loaded: &Loaded, secrets: Vec<KnownSecret>) -> anyhow::Result<Gateway> {
     let key = fingerprint::open_or_make(&boot.audit_dir)?;
     let detector = detector(loaded, key.clone(), secrets)?;
     let cx = Context::new(Parts {
-        state: state(loaded, detector, 1)?,
+        state: state(loaded, detector, 1, env)?,
         limiter: Limiter::default(),
         ledger: ledger.clone(),
         authority: Arc::new(authority),
@@ -247,8 +251,44 @@ fn detector(
     })
 }
 
+/// The proxy behind this one, where the configuration names one.
+fn chain(loaded: &Loaded, env: &[(String, String)]) -> anyhow::Result<Option<Arc<Chain>>> {
+    const KEY: &str = "forward_proxy.upstream_proxy";
+    let Some(Hidden(address)) = &loaded.settings.upstream_proxy else {
+        return Ok(None);
+    };
+    let variable = |name: &str| {
+        let env = Environment(env);
+        let value = env.value(name).or_else(|| env.value(&name.to_lowercase()));
+        value.filter(|value| !value.is_empty())
+    };
+    let chain = if address == "env" {
+        let Some(address) = variable("HTTPS_PROXY") else {
+            return Ok(None);
+        };
+        let no_proxy = variable("NO_PROXY").unwrap_or_default();
+        Chain::parse(address, no_proxy).with_context(|| format!("{KEY}: HTTPS_PROXY"))?
+    } else {
+        Chain::parse(address, "").context(KEY)?
+    };
+    let (host, port) = chain.place();
+    let is_here = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback() || loaded.boot.bind.contains(&ip));
+    if is_here && port == loaded.boot.port {
+        anyhow::bail!("{KEY} names this gateway itself ({host}:{port}): name the proxy behind it");
+    }
+    Ok(Some(Arc::new(chain)))
+}
+
 /// One generation of everything that a reload replaces.
-fn state(loaded: &Loaded, detector: Detector, generation: u64) -> anyhow::Result<State> {
+fn state(
+    loaded: &Loaded,
+    detector: Detector,
+    generation: u64,
+    env: &[(String, String)],
+) -> anyhow::Result<State> {
     let settings = &loaded.settings;
     let scope = Scope {
         intercept: settings.intercept,
@@ -267,6 +307,8 @@ fn state(loaded: &Loaded, detector: Detector, generation: u64) -> anyhow::Result
     Ok(State {
         snapshot: Arc::new(snapshot),
         settings: Settings {
+            balancers: settings.balancers.clone(),
+            chain: chain(loaded, env)?,
             identity: IdentitySettings {
                 header: settings
                     .identity_header
@@ -439,6 +481,6 @@ fn next_state(
     }
     let secrets = next.read_secrets(&command.env)?;
     let detector = detector(&next, gateway.key.clone(), secrets)?;
-    let state = state(&next, detector, generation)?;
+    let state = state(&next, detector, generation, &command.env)?;
     Ok((next, state))
 }

@@ -17,8 +17,8 @@ use super::raw::RawConfig;
 use super::value::{Field, Setting};
 use super::walk::{parse_answer, parse_network};
 use super::{
-    Boot, Durability, Environment, LogFormat, LogSettings, Settings, Timeouts, UpstreamRoots,
-    search,
+    Boot, Durability, Environment, Hidden, LogFormat, LogSettings, Settings, Timeouts,
+    UpstreamRoots, search,
 };
 use places::Places;
 
@@ -146,6 +146,9 @@ impl RawConfig {
         let header = self.text("identity.header").unwrap_or("X-Oktsec-Agent");
         Settings {
             body_bytes_max: bytes("forward_proxy.max_body_size"),
+            balancers: networks("forward_proxy.proxy_protocol_from"),
+            upstream_proxy: (self.text("forward_proxy.upstream_proxy"))
+                .map(|text| Hidden(text.to_owned())),
             streams_oversize: self.text("forward_proxy.oversize") != Some("block"),
             intercept: self.bool("tls.intercept"),
             bypass,

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::node::Span;
 use super::schema::join;
-use super::value::{Field, Setting, Value, show_duration};
+use super::value::{Field, Setting, Value, show_duration, without_credentials};
 
 /// The effective configuration.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl Setting {
 
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text(text) => Some(text),
+            Value::Address(text) | Value::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -175,6 +175,7 @@ pub(super) fn json(setting: &Setting) -> serde_json::Value {
             .into(),
         Value::Millis(ms) => show_duration(*ms).into(),
         Value::Null => serde_json::Value::Null,
+        Value::Address(text) => without_credentials(text).into(),
         Value::Secret => "<set>".into(),
         Value::Text(text) => text.as_str().into(),
     }

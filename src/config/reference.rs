@@ -193,6 +193,7 @@ pub(super) const fn text_name(form: Text) -> &'static str {
         Text::Network => "network (CIDR)",
         Text::NetworkOrHost => "network (CIDR) or host",
         Text::Path => "path",
+        Text::Proxy => "proxy URL or `env`",
         Text::RuleId => "rule id",
         Text::ResolveName => "host, host:port or *:port",
         Text::Secret => "secret text",

@@ -95,6 +95,8 @@ pub(crate) enum Text {
     NetworkOrHost,
     /// A path, relative to the file that holds it.
     Path,
+    /// The address of a proxy, or `env`.
+    Proxy,
     /// The id of a detection rule.
     RuleId,
     /// What a resolve override names: `host`, `host:port` or `*:port`.

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::node::SourceKind;
 use super::raw::{RawConfig, json as json_of, leaves};
 use super::schema::{self, Found, join};
-use super::value::{Setting, Value, show_duration};
+use super::value::{Setting, Value, show_duration, without_credentials};
 
 /// The column at which origins begin.
 const ORIGIN_COLUMN: usize = 50;
@@ -105,6 +105,7 @@ fn inline(setting: &Setting) -> String {
         }
         Value::Millis(ms) => show_duration(*ms),
         Value::Null => "null".to_owned(),
+        Value::Address(text) => scalar(&without_credentials(text)),
         Value::Secret => "<set>".to_owned(),
         Value::Text(text) => scalar(text),
     }

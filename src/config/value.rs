@@ -14,6 +14,8 @@ pub(crate) enum Value {
     /// A duration.
     Millis(u64),
     Null,
+    /// An address that may hold a password, which is never shown.
+    Address(String),
     /// Never shown.
     Secret,
     Text(String),
@@ -36,6 +38,14 @@ pub(crate) struct Field {
     /// Where the name was written; for settings that were not written, where the value was.
     pub(crate) name_span: Span,
     pub(crate) setting: Setting,
+}
+
+/// An address without user and password.
+pub(crate) fn without_credentials(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://<set>@{place}"),
+        _ => address.to_owned(),
+    }
 }
 
 // === impl Setting ===

@@ -413,6 +413,7 @@ impl Walk<'_> {
             return None;
         }
         let value = match (form, &node.tag) {
+            (schema::Text::Proxy, _) => Value::Address(scalar.text.clone()),
             (schema::Text::Secret, _) => Value::Secret,
             // `!public-suffix "*.github.io"` is the YAML way to write "*.github.io !public-suffix".
             (schema::Text::HostPattern, Some(tag)) => {

@@ -2,6 +2,8 @@
 //! named after the promise it holds (`s05_…`); the promises are listed in the project's README.
 
 mod addresses;
+mod balancer;
+mod chained;
 mod clients;
 mod content;
 mod crash;
@@ -15,6 +17,7 @@ mod responses;
 mod rows;
 mod rules_command;
 mod scan_command;
+mod socks;
 mod support;
 mod switches;
 mod threats;

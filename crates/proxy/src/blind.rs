@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Response;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 use oktsec_audit::Inspection;
 use oktsec_model::{Action, Decision, Principal, Reason, Target};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::account::Arrival;
+use crate::account::{Arrival, OpenTunnel};
 use crate::body::ResponseBody;
+use crate::chain::Wire;
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused};
 use crate::judge::admit_rate;
@@ -28,69 +26,98 @@ pub(crate) struct Blind {
     pub(crate) principal: Principal,
     pub(crate) target: Target,
     pub(crate) decision: Decision,
-    pub(crate) upgrade: OnUpgrade,
     pub(crate) via: Via,
+}
+
+/// A tunnel that stands, but for the client's end.
+pub(crate) struct Splice {
+    open: OpenTunnel,
+    upstream: Box<dyn Wire>,
+    idle: Duration,
+    /// The connection counts until the tunnel has ended.
+    via: Via,
 }
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Answers the CONNECT: the row first, then the connection, then 200.
-pub(crate) async fn connect(
-    blind: Blind,
-    state: &State,
-    cx: &Arc<Context>,
-) -> Response<ResponseBody> {
-    let Blind {
-        arrival,
-        principal,
-        target,
-        decision,
-        upgrade,
-        via,
-    } = blind;
-    let id = arrival.id();
-    if decision.action == Action::Block {
-        return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
-    }
-    if let Err(refused) = admit_rate(&principal, &decision, &state.snapshot, cx) {
-        return refuse_connect(arrival, &principal, target, refused).await;
-    }
-    let open = arrival
-        .tunnel_opened(Inspection::None, state.settings.sync_before_egress)
-        .await;
-    if !open.is_recorded() {
-        return unrecorded(id, &principal, target, open);
-    }
-    let timeouts = state.settings.timeouts;
-    let upstream = match cx.upstream.dial(&target, &state.snapshot, timeouts).await {
-        Ok(upstream) => upstream,
-        Err(error) => {
-            open.failed(error.reason);
-            let head = connect_head(id, &principal, target);
-            return FailedExchange {
-                id,
-                reason: error.reason,
-            }
-            .response(&head, Dialect::Problem);
+// === impl Blind ===
+
+impl Blind {
+    /// Opens it: the row first, then the connection.
+    ///
+    /// # Errors
+    /// The answer that says why not.
+    pub(crate) async fn open(
+        self,
+        state: &State,
+        cx: &Arc<Context>,
+    ) -> Result<Splice, Response<ResponseBody>> {
+        let Self {
+            arrival,
+            principal,
+            target,
+            decision,
+            via,
+        } = self;
+        let id = arrival.id();
+        if decision.action == Action::Block {
+            let refused = Refused::boxed(decision);
+            return Err(refuse_connect(arrival, &principal, target, refused).await);
         }
-    };
-    tokio::spawn(async move {
-        let (reason, bytes) = match upgrade.await {
-            Ok(upgraded) => splice(upgraded, upstream, timeouts.idle).await,
-            Err(_) => (Reason::ClientGone, (0, 0)),
-        };
-        open.closed(reason, 0, bytes);
-        // The connection counts until here.
-        drop(via);
-    });
-    Response::new(ResponseBody::full(""))
+        if let Err(refused) = admit_rate(&principal, &decision, &state.snapshot, cx) {
+            return Err(refuse_connect(arrival, &principal, target, refused).await);
+        }
+        let open = arrival
+            .tunnel_opened(Inspection::None, state.settings.sync_before_egress)
+            .await;
+        if !open.is_recorded() {
+            return Err(unrecorded(id, &principal, target, open));
+        }
+        match cx.upstream.dial(&target, state.route()).await {
+            Ok((upstream, _)) => Ok(Splice {
+                open,
+                upstream,
+                idle: state.settings.timeouts.idle,
+                via,
+            }),
+            Err(error) => {
+                open.failed(error.reason);
+                let head = connect_head(id, &principal, target);
+                let failed = FailedExchange {
+                    id,
+                    reason: error.reason,
+                };
+                Err(failed.response(&head, Dialect::Problem))
+            }
+        }
+    }
+}
+
+// === impl Splice ===
+
+impl Splice {
+    /// Carries bytes until both sides have ended.
+    pub(crate) async fn carry(self, client: impl AsyncRead + AsyncWrite) {
+        let (reason, bytes) = splice(client, self.upstream, self.idle).await;
+        self.open.closed(reason, 0, bytes);
+        drop(self.via);
+    }
+
+    /// The client has left before anything was carried.
+    pub(crate) fn gone(self) {
+        self.open.closed(Reason::ClientGone, 0, (0, 0));
+    }
 }
 
 /// Copies both ways until both have ended, or neither has carried a byte for `idle`.
-async fn splice(upgraded: Upgraded, upstream: TcpStream, idle: Duration) -> (Reason, (u64, u64)) {
+async fn splice(
+    client: impl AsyncRead + AsyncWrite,
+    upstream: Box<dyn Wire>,
+    idle: Duration,
+) -> (Reason, (u64, u64)) {
     let (up, down) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (client_read, client_write) = tokio::io::split(TokioIo::new(upgraded));
-    let (upstream_read, upstream_write) = upstream.into_split();
+    let (client_read, client_write) = tokio::io::split(client);
+    let (upstream_read, upstream_write) = tokio::io::split(upstream);
     let both = async {
         // Each way on its own: a side that does not read must not keep the other from writing.
         tokio::try_join!(

@@ -20,10 +20,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::account::Arrival;
+use crate::balancer;
 use crate::body::ResponseBody;
 use crate::context::Context;
 use crate::exchange;
 use crate::framing::Framed;
+use crate::socks;
 use crate::tunnel;
 use crate::via::{Life, Via};
 
@@ -35,6 +37,8 @@ pub(crate) struct Prefixed<S> {
 
 /// A request head may take this long, and a connection may be idle this long.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+/// A balancer sends its header at once.
+const BALANCER_TIME_MAX: Duration = Duration::from_secs(5);
 const FIELDS_MAX: usize = 100;
 /// The fields of a head together; hyper holds to it only roughly.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -42,13 +46,23 @@ const STREAMS_MAX: u32 = 128;
 const RESETS_PENDING_MAX: usize = 20;
 
 /// Serves a connection that came to the listener, until it ends or `stop` is told.
-pub(crate) async fn serve(stream: TcpStream, client: SocketAddr, cx: Arc<Context>, life: Life) {
+pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Context>, life: Life) {
+    let Some(client) = client_of(&mut stream, client, &cx).await else {
+        return;
+    };
     let via = Via {
         client,
         tunnel: None,
         life: Arc::new(life),
     };
     let life = Arc::clone(&via.life);
+    let is_socks = tokio::select! {
+        is_socks = begins_socks(&stream) => is_socks,
+        () = life.stopped() => return,
+    };
+    if is_socks {
+        return socks::serve(stream, via, cx).await;
+    }
     let service = {
         let (cx, via) = (Arc::clone(&cx), via.clone());
         service_fn(move |request| {
@@ -73,6 +87,36 @@ pub(crate) async fn serve(stream: TcpStream, client: SocketAddr, cx: Arc<Context
     if let Err(error) = ended {
         record_broken(&error, &via, &cx).await;
     }
+}
+
+/// Who is at the other end, or behind the balancer there. Nobody where a balancer does not say.
+async fn client_of(stream: &mut TcpStream, client: SocketAddr, cx: &Context) -> Option<SocketAddr> {
+    let ip = client.ip().to_canonical();
+    let state = cx.state();
+    if !state
+        .settings
+        .balancers
+        .iter()
+        .any(|network| network.contains(&ip))
+    {
+        return Some(client);
+    }
+    let reading = balancer::read(stream);
+    match tokio::time::timeout(BALANCER_TIME_MAX, reading).await {
+        Ok(Ok(named)) => Some(named.unwrap_or(client)),
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(client = %client, "no PROXY protocol header from a source in forward_proxy.proxy_protocol_from");
+            None
+        }
+    }
+}
+
+/// Whether a client speaks SOCKS5: its first byte tells.
+async fn begins_socks(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeking = stream.peek(&mut first);
+    let peeked = tokio::time::timeout(HEAD_TIME_MAX, peeking).await;
+    matches!(peeked, Ok(Ok(1))) && first == [socks::VERSION]
 }
 
 /// A request on the proxy port: a tunnel, a page of our own, or an exchange.

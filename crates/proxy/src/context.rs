@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use oktsec_audit::Ledger;
 use oktsec_inspect::Snapshot;
 use oktsec_limit::Limiter;
 use oktsec_model::{ExchangeId, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::chain::Chain;
 use crate::identify::IdentitySettings;
 use crate::tls::authority::Authority;
-use crate::upstream::{Timeouts, Upstream};
+use crate::upstream::{Route, Timeouts, Upstream};
 
 /// Handles shared by all connections.
 pub struct Context {
@@ -47,6 +49,10 @@ pub struct Settings {
     pub identity: IdentitySettings,
     /// How long upstreams may take.
     pub timeouts: Timeouts,
+    /// Balancers, which say whose connections they pass on.
+    pub balancers: Vec<IpNet>,
+    /// The proxy that upstreams are reached through, if one.
+    pub chain: Option<Arc<Chain>>,
     /// Whether a decision is on disk before anything is dialled, rather than before the answer.
     pub sync_before_egress: bool,
 }
@@ -114,6 +120,19 @@ impl Context {
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         self.state.load_full()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// What requests of this generation are sent by.
+    pub(crate) fn route(&self) -> Route<'_> {
+        Route {
+            snapshot: &self.snapshot,
+            timeouts: self.settings.timeouts,
+            chain: self.settings.chain.as_deref(),
+        }
     }
 }
 

@@ -171,12 +171,11 @@ impl Answering<'_> {
                 .await
                 .response(head, dialect);
         }
-        let timeouts = state.settings.timeouts;
-        let (upstream, snapshot) = (&self.cx.upstream, &state.snapshot);
+        let (upstream, route) = (&self.cx.upstream, state.route());
         let sent = if self.asked.is_some() {
-            upstream.upgrade(head, body, snapshot, timeouts).await
+            upstream.upgrade(head, body, route).await
         } else {
-            upstream.send(head, body, framed, snapshot, timeouts).await
+            upstream.send(head, body, framed, route).await
         };
         exchange.answered(match &sent {
             Ok(sent) => Answered {

@@ -7,8 +7,10 @@
 
 mod account;
 mod answer;
+mod balancer;
 mod blind;
 mod body;
+mod chain;
 mod connection;
 mod context;
 mod exchange;
@@ -22,6 +24,7 @@ mod mask;
 mod pool;
 mod resolve;
 mod respond;
+mod socks;
 mod strict;
 mod tls;
 mod tunnel;
@@ -29,6 +32,7 @@ mod upstream;
 mod via;
 mod websocket;
 
+pub use chain::{Chain, ChainError};
 pub use context::{Context, Parts, Settings, State};
 pub use identify::IdentitySettings;
 pub use tls::authority::{Authority, AuthorityError, AuthorityFiles};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, request};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Parts};
@@ -21,14 +22,15 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::account::{Arrival, OpenTunnel};
-use crate::blind::{self, Blind};
+use crate::blind::{Blind, Splice};
 use crate::body::ResponseBody;
 use crate::connection::{Prefixed, serve_h1, serve_h2};
-use crate::context::Context;
+use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused, refuse, refuse_malformed};
 use crate::framing::Framed;
 use crate::identify::Claims;
 use crate::respond::Dialect;
+use crate::socks::{self, Reply};
 use crate::strict::{self, Malformed};
 use crate::via::{Tunnel, Via};
 
@@ -42,17 +44,117 @@ pub(crate) async fn connect(
     via: Via,
     cx: Arc<Context>,
 ) -> Response<ResponseBody> {
+    let (mut parts, _body) = request.into_parts();
+    let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+        let (arrival, _) = arrive(&parts, &via, &cx);
+        return refuse_malformed(arrival, Malformed::TargetForm, Dialect::Problem).await;
+    };
+    match open(&parts, via, &cx).await {
+        Ok(Opened::Blind(splice)) => {
+            tokio::spawn(async move {
+                match upgrade.await {
+                    Ok(upgraded) => splice.carry(TokioIo::new(upgraded)).await,
+                    Err(_) => splice.gone(),
+                }
+            });
+        }
+        Ok(Opened::Inspected(inspected)) => {
+            tokio::spawn(async move {
+                match taken(upgrade).await {
+                    Ok(stream) => inspected.serve(stream, &cx).await,
+                    Err(reason) => inspected.closed(reason),
+                }
+            });
+        }
+        Err(refusal) => return refusal,
+    }
+    Response::new(ResponseBody::full(""))
+}
+
+/// Answers a SOCKS request, told as the CONNECT that it stands for, and serves what follows it.
+pub(crate) async fn socks(
+    mut stream: TcpStream,
+    parts: request::Parts,
+    via: Via,
+    cx: Arc<Context>,
+) {
+    let opened = match open(&parts, via, &cx).await {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            let is_upstream = refusal.status().is_server_error();
+            let reply = if is_upstream {
+                Reply::Refused
+            } else {
+                Reply::NotAllowed
+            };
+            // Whoever is gone needs no answer.
+            return drop(socks::answer(&mut stream, reply).await);
+        }
+    };
+    let is_there = socks::answer(&mut stream, Reply::Succeeded).await.is_ok();
+    match opened {
+        Opened::Blind(splice) if is_there => splice.carry(stream).await,
+        Opened::Blind(splice) => splice.gone(),
+        Opened::Inspected(inspected) if is_there => {
+            let stream = Prefixed::new(Bytes::new(), stream);
+            inspected.serve(stream, &cx).await;
+        }
+        Opened::Inspected(inspected) => inspected.closed(Reason::ClientGone),
+    }
+}
+
+/// A tunnel that may be used.
+enum Opened {
+    Blind(Splice),
+    Inspected(Inspected),
+}
+
+/// A tunnel that is looked into.
+struct Inspected {
+    open: OpenTunnel,
+    tunnel: Arc<Tunnel>,
+    via: Via,
+}
+
+// === impl Inspected ===
+
+impl Inspected {
+    async fn serve(self, stream: Prefixed<TcpStream>, cx: &Arc<Context>) {
+        let reason = inspect(stream, &self.tunnel, self.via.clone(), cx).await;
+        self.closed(reason);
+    }
+
+    fn closed(self, reason: Reason) {
+        let exchanges = self.tunnel.exchanges.load(Ordering::Relaxed);
+        let reason = if exchanges > 0 {
+            Reason::Allowed
+        } else {
+            reason
+        };
+        self.open.closed(reason, exchanges, (0, 0));
+    }
+}
+
+fn arrive(parts: &request::Parts, via: &Via, cx: &Arc<Context>) -> (Arrival, Arc<State>) {
     let now = cx.clock.now();
     let id = cx.clock.id(now);
     let state = cx.state();
-    let (mut parts, _body) = request.into_parts();
-    let upgrade = parts.extensions.remove::<OnUpgrade>();
-    let mut arrival = Arrival::new(&cx, id, now, &via, &parts, &state);
-    let (target, upgrade) = match (connect_target(&parts), upgrade) {
-        (Ok(target), Some(upgrade)) => (target, upgrade),
-        (Err(malformed), _) => return refuse_malformed(arrival, malformed, Dialect::Problem).await,
-        (_, None) => {
-            return refuse_malformed(arrival, Malformed::TargetForm, Dialect::Problem).await;
+    (Arrival::new(cx, id, now, via, parts, &state), state)
+}
+
+/// Judges whether a tunnel may be opened, and writes down that it is. Nothing is dialled for one that
+/// will be looked into.
+async fn open(
+    parts: &request::Parts,
+    via: Via,
+    cx: &Arc<Context>,
+) -> Result<Opened, Response<ResponseBody>> {
+    let (mut arrival, state) = arrive(parts, &via, cx);
+    let id = arrival.id();
+    let target = match connect_target(parts) {
+        Ok(target) => target,
+        Err(malformed) => {
+            return Err(refuse_malformed(arrival, malformed, Dialect::Problem).await);
         }
     };
     let identity = &state.settings.identity;
@@ -67,17 +169,17 @@ pub(crate) async fn connect(
             principal,
             target,
             decision,
-            upgrade,
             via,
         };
-        return blind::connect(blind, &state, &cx).await;
+        return blind.open(&state, cx).await.map(Opened::Blind);
     }
-    if decision.action == Action::Block && !answers_inside(&decision, &target, &via, &cx) {
-        return refuse_connect(arrival, &principal, target, Refused::boxed(decision)).await;
+    if decision.action == Action::Block && !answers_inside(&decision, &target, &via, cx) {
+        let refused = Refused::boxed(decision);
+        return Err(refuse_connect(arrival, &principal, target, refused).await);
     }
     let open = arrival.tunnel_opened(Inspection::Tls, false).await;
     if !open.is_recorded() {
-        return unrecorded(id, &principal, target, open);
+        return Err(unrecorded(id, &principal, target, open));
     }
     let tunnel = Arc::new(Tunnel {
         id,
@@ -89,17 +191,7 @@ pub(crate) async fn connect(
         tunnel: Some(Arc::clone(&tunnel)),
         ..via
     };
-    tokio::spawn(async move {
-        let reason = inspect(upgrade, &tunnel, via, &cx).await;
-        let exchanges = tunnel.exchanges.load(Ordering::Relaxed);
-        let reason = if exchanges > 0 {
-            Reason::Allowed
-        } else {
-            reason
-        };
-        open.closed(reason, exchanges, (0, 0));
-    });
-    Response::new(ResponseBody::full(""))
+    Ok(Opened::Inspected(Inspected { open, tunnel, via }))
 }
 
 fn connect_target(parts: &request::Parts) -> Result<Target, Malformed> {
@@ -120,17 +212,24 @@ fn answers_inside(decision: &Decision, target: &Target, via: &Via, cx: &Context)
     speaks_first && !cx.distrust.knows(via.client.ip())
 }
 
+/// The stream of a client whose CONNECT was answered.
+async fn taken(upgrade: OnUpgrade) -> Result<Prefixed<TcpStream>, Reason> {
+    let upgraded = upgrade.await.map_err(|_| Reason::ClientGone)?;
+    // Only our own listener makes these connections, so that the type is known.
+    let Parts { io, read_buf, .. } = upgraded
+        .downcast::<TokioIo<Framed<TcpStream>>>()
+        .map_err(|_| Reason::ProtocolBlocked)?;
+    Ok(Prefixed::new(read_buf, io.into_inner().into_inner()))
+}
+
 /// Serves what comes through the tunnel. The answer is what a tunnel without any request inside
 /// ended for.
-async fn inspect(upgrade: OnUpgrade, tunnel: &Arc<Tunnel>, via: Via, cx: &Arc<Context>) -> Reason {
-    let Ok(upgraded) = upgrade.await else {
-        return Reason::ClientGone;
-    };
-    // Only our own listener makes these connections, so that the type is known.
-    let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<Framed<TcpStream>>>() else {
-        return Reason::ProtocolBlocked;
-    };
-    let mut stream = Prefixed::new(read_buf, io.into_inner().into_inner());
+async fn inspect(
+    mut stream: Prefixed<TcpStream>,
+    tunnel: &Arc<Tunnel>,
+    via: Via,
+    cx: &Arc<Context>,
+) -> Reason {
     let sniffed = tokio::select! {
         sniffed = tokio::time::timeout(SNIFF_TIME_MAX, stream.peek()) => sniffed,
         () = via.life.stopped() => return Reason::ClientGone,

@@ -1,6 +1,8 @@
 //! Towards the upstream: dial an address that was judged, verify TLS always, send, and replay once
 //! where that is safe.
 
+mod message;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -8,9 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TE};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
-use hyper::body::{Body, Incoming};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use oktsec_inspect::Snapshot;
@@ -21,9 +22,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::body::RequestBody;
+use crate::chain::{Chain, Wire};
 use crate::pool::{Checkin, Connection, Pool, PoolKey, Sender};
 use crate::resolve::resolve;
 use crate::websocket;
+
+pub(crate) use self::message::is_grpc;
+use self::message::{build, copy, dress};
 
 /// How long upstreams may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,6 +54,15 @@ pub(crate) struct Sent {
     pub(crate) response: Response<Incoming>,
     pub(crate) address: SocketAddr,
     pub(crate) checkin: Option<Checkin>,
+}
+
+/// What a request is sent by.
+#[derive(Clone, Copy)]
+pub(crate) struct Route<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) timeouts: Timeouts,
+    /// The proxy behind this one.
+    pub(crate) chain: Option<&'a Chain>,
 }
 
 /// Why there is no response.
@@ -87,11 +101,10 @@ impl Upstream {
         &self,
         head: &RequestHead,
         body: RequestBody,
-        snapshot: &Snapshot,
-        timeouts: Timeouts,
+        route: Route<'_>,
     ) -> Result<Sent, SendError> {
-        let tls = &self.tls_h1;
-        let mut connection = self.open(&head.target, tls, snapshot, timeouts).await?;
+        let timeouts = route.timeouts;
+        let mut connection = self.open(&head.target, &self.tls_h1, route).await?;
         let address = connection.address;
         let mut request = build(head, body, false);
         dress(&mut request, head, false)?;
@@ -118,13 +131,13 @@ impl Upstream {
         head: &RequestHead,
         body: RequestBody,
         framed: bool,
-        snapshot: &Snapshot,
-        timeouts: Timeouts,
+        route: Route<'_>,
     ) -> Result<Sent, SendError> {
+        let timeouts = route.timeouts;
         let key = PoolKey {
             agent: head.principal.agent().cloned(),
             target: head.target.clone(),
-            generation: snapshot.generation,
+            generation: route.snapshot.generation,
         };
         let mut request = build(head, body, framed);
         if let Some(connection) = self.pool.take(&key) {
@@ -159,8 +172,7 @@ impl Upstream {
                 }
             }
         }
-        let tls = &self.tls;
-        let connection = self.open(&head.target, tls, snapshot, timeouts).await?;
+        let connection = self.open(&head.target, &self.tls, route).await?;
         let address = connection.address;
         self.pool.share(&key, &connection);
         dress(&mut request, head, connection.sender.is_h2())?;
@@ -177,27 +189,43 @@ impl Upstream {
     pub(crate) async fn dial(
         &self,
         target: &Target,
-        snapshot: &Snapshot,
-        timeouts: Timeouts,
-    ) -> Result<TcpStream, SendError> {
-        let addresses = resolve(target, snapshot)
-            .await
-            .map_err(|reason| SendError {
-                reason,
+        route: Route<'_>,
+    ) -> Result<(Box<dyn Wire>, SocketAddr), SendError> {
+        let time_max = route.timeouts.connect;
+        let addresses = resolve(target, route.snapshot).await;
+        if let Some(chain) = route.chain.filter(|chain| chain.covers(&target.host)) {
+            // A name that only the proxy knows is its to look up; what is known here is judged here.
+            if let Err(reason) = addresses
+                && reason != Reason::UpstreamDns
+            {
+                return Err(SendError {
+                    reason,
+                    address: None,
+                });
+            }
+            let opened = chain.open(target, &self.tls_h1, time_max).await;
+            return opened.map_err(|error| SendError {
+                reason: chain_reason(&error),
                 address: None,
-            })?;
-        connect(&addresses, timeouts.connect).await
+            });
+        }
+        let addresses = addresses.map_err(|reason| SendError {
+            reason,
+            address: None,
+        })?;
+        let stream = connect(&addresses, time_max).await?;
+        let address = stream.peer_addr().map_err(|_| SendError::refused(None))?;
+        Ok((Box::new(stream), address))
     }
 
     async fn open(
         &self,
         target: &Target,
         tls: &TlsConnector,
-        snapshot: &Snapshot,
-        timeouts: Timeouts,
+        route: Route<'_>,
     ) -> Result<Connection, SendError> {
-        let stream = self.dial(target, snapshot, timeouts).await?;
-        let address = stream.peer_addr().map_err(|_| SendError::refused(None))?;
+        let timeouts = route.timeouts;
+        let (stream, address) = self.dial(target, route).await?;
         let failed = |reason| SendError {
             reason,
             address: Some(address),
@@ -351,6 +379,14 @@ where
     Ok(Sender::H1(sender))
 }
 
+/// Why the proxy behind this one did not open a connection.
+fn chain_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Reason::UpstreamTimeout,
+        _ => tls_reason(error),
+    }
+}
+
 async fn connect(addresses: &[SocketAddr], time_max: Duration) -> Result<TcpStream, SendError> {
     let trying = async {
         let mut last = SendError::refused(None);
@@ -384,74 +420,6 @@ async fn connect(addresses: &[SocketAddr], time_max: Duration) -> Result<TcpStre
                 address: addresses.first().copied(),
             })
         })
-}
-
-/// The request, but for what depends on the connection that it is sent on.
-fn build(head: &RequestHead, body: RequestBody, framed: bool) -> Request<RequestBody> {
-    let length = body.size_hint().exact();
-    let mut request = Request::new(body);
-    *request.method_mut() = head.method.clone();
-    let headers = request.headers_mut();
-    headers.reserve(head.headers.len() + 2);
-    headers.extend(head.headers.clone());
-    headers.remove(CONTENT_LENGTH);
-    if let Some(length) = length
-        && (framed || length > 0)
-    {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    request
-}
-
-/// Makes a request one of HTTP/1.1, or of HTTP/2 (RFC 9113, section 8.3.1).
-fn dress(
-    request: &mut Request<RequestBody>,
-    head: &RequestHead,
-    is_h2: bool,
-) -> Result<(), SendError> {
-    let malformed = || SendError::refused(None);
-    let authority = head.target.host_field();
-    let target = if is_h2 && head.path_and_query != "*" {
-        format!(
-            "{}://{authority}{}",
-            head.target.scheme.as_str(),
-            head.path_and_query
-        )
-    } else {
-        head.path_and_query.clone()
-    };
-    *request.uri_mut() = target.parse::<Uri>().map_err(|_| malformed())?;
-    let headers = request.headers_mut();
-    if is_h2 {
-        headers.remove(HOST);
-        // gRPC says by it that it can take trailers, and some servers insist.
-        if is_grpc(head) {
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-        }
-        *request.version_mut() = Version::HTTP_2;
-    } else {
-        let host = HeaderValue::from_str(&authority).map_err(|_| malformed())?;
-        headers.insert(HOST, host);
-        headers.remove(TE);
-        *request.version_mut() = Version::HTTP_11;
-    }
-    Ok(())
-}
-
-/// Whether a request is one of gRPC.
-pub(crate) fn is_grpc(head: &RequestHead) -> bool {
-    (head.headers.get(CONTENT_TYPE))
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// The same request once more, where its body is still there.
-fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let mut copy = Request::new(request.body().copy()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
 }
 
 fn server_name(host: &Host) -> Option<ServerName<'static>> {

@@ -144,11 +144,13 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new(
         "upstream_proxy",
-        Kind::Text(Text::Url),
+        Kind::Text(Text::Proxy),
         "null",
-        "A proxy to go through; `env` reads HTTPS_PROXY at start.",
+        "A proxy to go through, with user and password where it wants them; `env` reads HTTPS_PROXY \
+         and NO_PROXY of the gateway's own environment. Requests are judged here first, and so are the \
+         addresses of names that can be looked up here.",
     )
-    .later(),
+    .examples(&["http://proxy.example.com:3128", "socks5h://10.0.0.1:1080"]),
     Key::section("timeouts", TIMEOUTS, "How long to wait."),
     Key::new(
         "tls",
@@ -161,9 +163,10 @@ pub(super) const KEYS: &[Key] = &[
         "proxy_protocol_from",
         Kind::List(&Kind::Text(Text::Network)),
         "[]",
-        "Balancers that send the PROXY protocol.",
+        "Balancers that send the PROXY protocol, version 1 or 2, before everything else. What they say \
+         is the client's address; connections from them without it are closed.",
     )
-    .later(),
+    .examples(&["[10.0.0.0/24]"]),
     Key::new(
         "limits",
         Kind::Map {

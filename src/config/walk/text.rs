@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use oktsec_model::{AgentName, Host};
+use oktsec_proxy::Chain;
 
 use crate::config::diagnostic::{Diagnostic, code};
 use crate::config::node::Span;
@@ -61,10 +62,9 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
             "an IP address, or one with a port",
             "write for example `127.0.0.1` or `\"127.0.0.1:8443\"`",
         ),
-        Text::Url if !text.starts_with("http://") && !text.starts_with("https://") => malformed(
-            "a URL",
-            "write for example `https://proxy.example.com:3128`",
-        ),
+        Text::Proxy | Text::Url => {
+            address(form, text).and_then(|(what, help)| malformed(what, help))
+        }
         Text::Any
         | Text::Category
         | Text::HeaderName
@@ -79,8 +79,23 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         | Text::Secret
         | Text::SecretName
         | Text::SecretPlace
-        | Text::SocketAddress
-        | Text::Url => None,
+        | Text::SocketAddress => None,
+    }
+}
+
+/// What an address should be, where it is not, and how to write one.
+fn address(form: Text, text: &str) -> Option<(&'static str, &'static str)> {
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    match form {
+        Text::Proxy if text != "env" && Chain::parse(text, "").is_err() => Some((
+            "a proxy or `env`",
+            "write for example `http://proxy.example.com:3128`, https, socks5 or socks5h",
+        )),
+        Text::Url if !is_url => Some((
+            "a URL",
+            "write for example `https://proxy.example.com:3128`",
+        )),
+        _ => None,
     }
 }
 

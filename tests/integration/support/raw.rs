@@ -56,6 +56,22 @@ pub(crate) fn connect(gateway: &Gateway) -> TcpStream {
     stream
 }
 
+/// A connection from an address of loopback.
+pub(crate) fn connect_from(gateway: &Gateway, address: &str) -> TcpStream {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("the system has sockets");
+    let from: std::net::SocketAddr = format!("{address}:0").parse().expect("an address");
+    socket.bind(&from.into()).expect("all of loopback is ours");
+    socket
+        .connect(&gateway.address().into())
+        .expect("the gateway listens");
+    let stream = TcpStream::from(socket);
+    stream
+        .set_read_timeout(Some(READ_TIME_MAX))
+        .expect("the time is not zero");
+    stream
+}
+
 /// Writes all, reads until the other side closes.
 pub(crate) fn ask(mut stream: impl Read + Write, request: &str) -> Answer {
     stream
