@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use super::support::AWS_KEY;
 use super::support::config::Config;
 use super::support::gateway::Gateway;
+use super::support::process::wait_for;
 use super::support::raw::connect;
 
 #[test]
@@ -50,7 +51,10 @@ fn unseen_tunnels_are_spliced_or_refused() {
     assert_eq!(speak(&gateway, b"\x05\x01\x00", b"", request), Some(2));
     let login = b"\x01\x0aresearcher\x01x";
     assert_eq!(speak(&gateway, b"\x05\x01\x02", login, request), Some(0));
-    assert_eq!(gateway.upstream.connections(), 1);
+    // The upstream's system has taken the connection; the upstream itself may still be on its way.
+    wait_for("the upstream to accept", || {
+        (gateway.upstream.connections() == 1).then_some(())
+    });
 }
 
 #[test]
