@@ -38,6 +38,8 @@ pub(crate) struct Member {
     pub(crate) label: String,
     /// Whether it was cut off by the budget.
     pub(crate) is_cut: bool,
+    /// Whether the data that it was made of ends before it is complete.
+    pub(crate) is_open: bool,
 }
 
 /// The bytes of a member.
@@ -126,10 +128,11 @@ fn inflate(decoder: &mut Decompress, bytes: &[u8], is_zlib: bool, max: usize) ->
             Err(_) => break Some(InflateError::Corrupt),
             Ok(Status::StreamEnd) if out.len() <= max => break None,
             _ if out.len() > max => break Some(InflateError::TooLarge),
-            // Nothing came although there was room, or the data is cut off.
-            _ if used(decoder) == before && out.len() == length
-                || used(decoder) == bytes.len() && out.len() - length < room =>
-            {
+            _ if used(decoder) == bytes.len() && out.len() - length < room => {
+                break Some(InflateError::CutOff);
+            }
+            // Nothing came although there was room.
+            _ if used(decoder) == before && out.len() == length => {
                 break Some(InflateError::Corrupt);
             }
             _ => {}
@@ -174,12 +177,14 @@ impl Members {
         self.budget = self.budget.saturating_sub(bytes.len());
         self.effort = self.effort.saturating_sub(used.max(1));
         let is_cut = error == Some(InflateError::TooLarge);
+        let is_open = error == Some(InflateError::CutOff);
         if !bytes.is_empty() || is_cut {
             self.list.push(Member {
                 content: Content::Inflated(bytes),
                 range: at..at + used,
                 label,
                 is_cut,
+                is_open,
             });
         }
         used

@@ -2,7 +2,7 @@
 
 pub(crate) mod stream;
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use http::{HeaderMap, header};
 
@@ -22,6 +22,8 @@ pub(crate) enum Coding {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum InflateError {
     Corrupt,
+    /// All of it was undone, and it has not ended.
+    CutOff,
     TooLarge,
 }
 
@@ -68,7 +70,7 @@ pub(crate) fn decode(codings: &[Coding], body: &[u8]) -> Result<Vec<u8>, Uninspe
             .max(bytes.len().saturating_mul(RATIO_MAX))
             .min(OUTPUT_BYTES_MAX);
         bytes = coding.inflate(&bytes, max).map_err(|error| match error {
-            InflateError::Corrupt => Uninspectable::CorruptCoding,
+            InflateError::Corrupt | InflateError::CutOff => Uninspectable::CorruptCoding,
             InflateError::TooLarge => Uninspectable::CodingBudget,
         })?;
     }
@@ -128,7 +130,7 @@ impl Coding {
                 let result = read_up_to(&mut zlib, max);
                 let used = usize::try_from(zlib.total_in()).unwrap_or(usize::MAX);
                 match result {
-                    (out, Some(InflateError::Corrupt)) if out.is_empty() => {
+                    (out, Some(InflateError::Corrupt | InflateError::CutOff)) if out.is_empty() => {
                         read_up_to(flate2::read::DeflateDecoder::new(bytes), max)
                     }
                     // What follows would be seen by nobody but a reader who knows.
@@ -168,8 +170,12 @@ fn read_up_to(mut reader: impl Read, max: usize) -> (Vec<u8>, Option<InflateErro
     let mut out = Vec::new();
     let mut chunk = vec![0_u8; 16 * 1024];
     loop {
-        let Ok(count) = reader.read(&mut chunk) else {
-            return (out, Some(InflateError::Corrupt));
+        let count = match reader.read(&mut chunk) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return (out, Some(InflateError::CutOff));
+            }
+            Err(_) => return (out, Some(InflateError::Corrupt)),
         };
         if count == 0 {
             return (out, None);

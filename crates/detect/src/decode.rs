@@ -19,6 +19,8 @@ pub(crate) struct Child {
     pub(crate) shape: Shape,
     /// Whether it was cut off by the budget.
     pub(crate) is_cut: bool,
+    /// Whether the data that it was made of ends before it is complete.
+    pub(crate) is_open: bool,
     /// Where pieces begin, of what was put together from some: numbers that become neighbours there mean
     /// nothing.
     pub(crate) seams: Option<Vec<usize>>,
@@ -156,6 +158,7 @@ pub(crate) fn run(kind: u8, encoded: &[u8], run: &Range<usize>) -> Vec<Child> {
                 map: Map::Whole(run.clone()),
                 label: Some(name.into()),
                 is_cut: false,
+                is_open: false,
                 seams: None,
             });
         }
@@ -371,6 +374,7 @@ fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
         if tries >= TRIES_MAX || children.len() >= CHILDREN_MAX {
             children.push(Child {
                 is_cut: true,
+                is_open: false,
                 seams: None,
                 ..empty()
             });
@@ -381,7 +385,8 @@ fn inflated(view: &View<'_>, budget: usize) -> Vec<Child> {
         if is_gzip && start < gzip_end {
             continue;
         }
-        if let Some((child, used)) = inflated_at(rest, left) {
+        if let Some((mut child, used)) = inflated_at(rest, left) {
+            child.map = Map::Whole(start..usize::MAX);
             left = left.saturating_sub(child.bytes.len());
             if is_gzip {
                 gzip_end = start + used;
@@ -410,6 +415,7 @@ fn empty() -> Child {
         label: None,
         shape: Shape::Text,
         is_cut: false,
+        is_open: false,
         seams: None,
     }
 }
@@ -425,6 +431,7 @@ fn inflated_at(bytes: &[u8], budget: usize) -> Option<(Child, usize)> {
         }
     };
     let is_cut = error == Some(InflateError::TooLarge);
+    let is_open = error == Some(InflateError::CutOff);
     if inflated.is_empty() && !is_cut {
         return None;
     }
@@ -438,6 +445,7 @@ fn inflated_at(bytes: &[u8], budget: usize) -> Option<(Child, usize)> {
             label,
             shape,
             is_cut,
+            is_open,
             seams: None,
         },
         used,

@@ -48,6 +48,7 @@ pub(crate) fn text_in_data(bytes: &[u8]) -> Option<Child> {
         map: Map::Marks(marks),
         label: None,
         is_cut: false,
+        is_open: false,
         seams: None,
     })
 }
@@ -128,6 +129,7 @@ pub(crate) fn files(view: &View<'_>, budget: usize) -> (Vec<Child>, Option<Unins
             map,
             label: Some(member.label.into()),
             is_cut: member.is_cut,
+            is_open: member.is_open,
             seams: None,
         }
     });
@@ -142,6 +144,7 @@ pub(crate) fn piece(joined: Joined) -> Child {
         map: Map::Whole(joined.range),
         label: Some(joined.label.into()),
         is_cut: false,
+        is_open: false,
         seams: Some(joined.seams),
     }
 }
@@ -153,6 +156,7 @@ fn marked(bytes: Vec<u8>, marks: Vec<(usize, usize)>, label: &'static str) -> Ch
         map: Map::Marks(marks),
         label: Some(Arc::from(label)),
         is_cut: false,
+        is_open: false,
         seams: None,
     }
 }

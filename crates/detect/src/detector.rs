@@ -89,6 +89,8 @@ pub enum Uninspectable {
     DecodeBudget,
     /// There is encoded data below the deepest view.
     DecodeDepth,
+    /// Compressed data goes on behind what is held.
+    CutOff,
     /// A file of a kind that cannot be opened, or that is encrypted.
     Opaque(&'static str),
     /// A rule sees more in the head than is listed.
@@ -308,12 +310,29 @@ impl Detector {
         walk.finish()
     }
 
-    /// Scans a part of a request's body whose content codings were undone.
+    /// Scans a part of a request's body whose content codings were undone. Where more follows, that is
+    /// scanned together with the bytes from `again_from` on.
     #[must_use]
-    pub fn scan_window(&self, head: &RequestHead, text: &[u8]) -> Scan {
+    pub fn scan_window(&self, head: &RequestHead, text: &[u8], again_from: Option<usize>) -> Scan {
         let host = home::name_of(&head.target.host);
         let mut walk = Walk::new(self, &Origin::Body).towards(&host);
+        if let Some(again_from) = again_from {
+            walk = walk.before_more(again_from);
+        }
         walk.visit_body(&View::of(text), &head.headers);
+        walk.finish()
+    }
+
+    /// Scans a part of a request's body as it came, beside what it says once its content codings are
+    /// undone: a receiver may read it so, and compressed files have room for remarks.
+    #[must_use]
+    pub fn scan_coded_window(&self, head: &RequestHead, bytes: &[u8]) -> Scan {
+        let host = home::name_of(&head.target.host);
+        let mut walk = Walk::new(self, &Origin::Body).towards(&host);
+        walk.visit(&View {
+            shape: Shape::Coded,
+            ..View::of(bytes)
+        });
         walk.finish()
     }
 
@@ -427,6 +446,7 @@ impl fmt::Display for Uninspectable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CorruptCoding => f.write_str("a content coding that its body does not follow"),
+            Self::CutOff => f.write_str("compressed data that is larger than what is held"),
             Self::CodingBudget => f.write_str("a content coding that inflates too far"),
             Self::CodingLayers => f.write_str("too many content codings"),
             Self::DecodeBudget => f.write_str("more encoded data than is decoded"),

@@ -73,6 +73,7 @@ fn rewrite(
         label,
         shape,
         is_cut: false,
+        is_open: false,
         seams: None,
     })
 }

@@ -120,6 +120,7 @@ fn decoded(form: &[u8], range: Range<usize>, label: Arc<str>) -> Option<Child> {
         label: Some(label),
         shape,
         is_cut: false,
+        is_open: false,
         seams: None,
     })
 }

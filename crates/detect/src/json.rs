@@ -73,6 +73,7 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
                     label: None,
                     shape: Shape::Json,
                     is_cut: false,
+                    is_open: false,
                     seams: None,
                 });
             }
@@ -91,6 +92,7 @@ pub(crate) fn derive(bytes: &[u8]) -> Derived {
             label: None,
             shape: Shape::Text,
             is_cut: false,
+            is_open: false,
             seams: None,
         }
     });

@@ -121,6 +121,7 @@ fn part(body: &[u8], range: Range<usize>) -> Option<Child> {
         label: Some(label),
         shape,
         is_cut: false,
+        is_open: false,
         seams: None,
     })
 }

@@ -150,7 +150,7 @@ impl Map {
     }
 
     /// The parent's range for a range of the view.
-    fn outward(&self, span: Range<usize>, parent: &[u8]) -> Range<usize> {
+    pub(crate) fn outward(&self, span: Range<usize>, parent: &[u8]) -> Range<usize> {
         match self {
             Self::Marks(marks) => {
                 outward_position(marks, span.start)..outward_position(marks, span.end)

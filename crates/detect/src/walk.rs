@@ -33,6 +33,8 @@ pub(crate) struct Walk<'d> {
     host: Option<&'d str>,
     /// Whether that is a language model's interface.
     is_llm: bool,
+    /// Where what is looked at again with what follows begins, where more follows.
+    again_from: Option<usize>,
     findings: Findings,
     uninspectable: Option<Uninspectable>,
     /// Bytes of views that are larger than what they came from.
@@ -63,6 +65,7 @@ impl<'d> Walk<'d> {
             origin,
             host: None,
             is_llm: false,
+            again_from: None,
             findings: Findings::default(),
             uninspectable: None,
             decoded_bytes: 0,
@@ -75,6 +78,12 @@ impl<'d> Walk<'d> {
     pub(crate) fn towards(mut self, host: &'d str) -> Self {
         self.host = Some(host);
         self.is_llm = llm::is_host(host);
+        self
+    }
+
+    /// The same, of a window that more follows; what lies behind a place is looked at again with it.
+    pub(crate) const fn before_more(mut self, again_from: usize) -> Self {
+        self.again_from = Some(again_from);
         self
     }
 
@@ -308,7 +317,21 @@ impl<'d> Walk<'d> {
         *taken <= room && !child.is_cut
     }
 
+    /// Whether compressed data goes on behind the window, and will not be seen again from its beginning:
+    /// what follows could not be undone.
+    fn goes_on(&self, parent: &View<'_>, child: &Child) -> bool {
+        let Some(again_from) = self.again_from.filter(|_| child.is_open) else {
+            return false;
+        };
+        let own = child.map.outward(0..child.bytes.len(), parent.bytes);
+        let (span, _) = parent.trace(own);
+        span.start < again_from && span.end >= parent.root().bytes.len()
+    }
+
     fn descend(&mut self, parent: &View<'_>, child: Child) {
+        if self.goes_on(parent, &child) {
+            self.fail(Uninspectable::CutOff);
+        }
         if self.is_known(parent, &child) {
             return;
         }

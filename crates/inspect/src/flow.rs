@@ -24,6 +24,8 @@ pub struct Flow {
     /// How much of the text was looked at.
     seen: usize,
     coding: Coding,
+    /// What has come and is not part of the text yet.
+    pending: Vec<u8>,
     /// What the text has lost at its beginning, so that places can be named.
     passed: usize,
     known: HashSet<(RuleId, Fingerprint)>,
@@ -38,14 +40,26 @@ pub struct Flow {
 
 /// How the text relates to the bytes that leave.
 enum Coding {
+    /// Too little has come to tell.
+    Untold,
     /// It is those bytes; so many of them, at the beginning, have left.
     Plain { released: usize },
-    /// It was decoded from them. Those of the last window wait until the next one was looked at.
-    Coded {
-        decoder: BodyDecoder,
-        before: Vec<u8>,
-        now: Vec<u8>,
-    },
+    /// It was decoded from them.
+    Coded(Coded),
+}
+
+/// Bytes in a coding. Those of the last window wait until the next one was looked at, since a decoder does
+/// not say which of them it has used.
+struct Coded {
+    decoder: BodyDecoder,
+    /// Whether the headers say so, rather than its first bytes.
+    is_announced: bool,
+    before: Vec<u8>,
+    now: Vec<u8>,
+    /// The end of what was looked at as it came.
+    context: Vec<u8>,
+    /// How many bytes came before the context.
+    passed: usize,
 }
 
 /// When a flow is judged.
@@ -62,9 +76,11 @@ pub enum Moment {
 /// The longest match with its encodings: how much of a window is looked at again with the next one.
 const OVERLAP_BYTES: usize = 64 * 1024;
 /// Smaller windows would be looked at mostly twice.
-const WINDOW_BYTES_MIN: usize = 4 * OVERLAP_BYTES;
+pub(crate) const WINDOW_BYTES_MIN: usize = 4 * OVERLAP_BYTES;
 /// How much is decoded at a time, so that a bomb is noticed early.
-const PIECE_BYTES: usize = 16 * 1024;
+const PIECE_BYTES: usize = 4 * 1024;
+/// What the beginning of a compressed file is told by.
+const MAGIC_BYTES: usize = 4;
 const LATER_MAX: usize = 64;
 
 // === impl Flow ===
@@ -94,6 +110,7 @@ impl Flow {
         let flow = Self::new(snapshot, head, None, admitted, Scan::default());
         Self {
             context_bytes,
+            coding: Coding::Plain { released: 0 },
             // What was decided of the handshake has been told.
             has_begun: true,
             ..flow
@@ -110,6 +127,7 @@ impl Flow {
     ) -> Self {
         Self {
             context_bytes,
+            coding: Coding::Plain { released: 0 },
             ..Self::response(snapshot, head, HeaderMap::new(), admitted)
         }
     }
@@ -130,12 +148,9 @@ impl Flow {
         let decoder = BodyDecoder::new(response.as_ref().unwrap_or(&head.headers));
         let is_uninspectable = decoder.is_err() || head_scan.uninspectable.is_some();
         let coding = match decoder {
-            Ok(Some(decoder)) => Coding::Coded {
-                decoder,
-                before: Vec::new(),
-                now: Vec::new(),
-            },
-            Ok(None) | Err(_) => Coding::Plain { released: 0 },
+            Ok(Some(decoder)) => Coding::Coded(Coded::new(decoder, true)),
+            Ok(None) => Coding::Untold,
+            Err(_) => Coding::Plain { released: 0 },
         };
         Self {
             decision: admitted.clone(),
@@ -147,6 +162,7 @@ impl Flow {
             text: Vec::new(),
             seen: 0,
             coding,
+            pending: Vec::new(),
             passed: 0,
             known: HashSet::new(),
             is_uninspectable,
@@ -158,41 +174,61 @@ impl Flow {
 
     /// Takes the next bytes.
     pub fn push(&mut self, chunk: &[u8]) {
-        let Coding::Coded { decoder, now, .. } = &mut self.coding else {
-            self.text.extend_from_slice(chunk);
+        self.pending.extend_from_slice(chunk);
+        self.read(false);
+    }
+
+    /// Makes text of what is pending, until a window is full.
+    fn read(&mut self, is_all: bool) {
+        if matches!(self.coding, Coding::Untold) {
+            if self.pending.len() < MAGIC_BYTES && !is_all {
+                return;
+            }
+            // A file is looked into like a body whose coding was announced.
+            self.coding = match BodyDecoder::by_magic(&self.pending) {
+                Some(decoder) => Coding::Coded(Coded::new(decoder, false)),
+                None => Coding::Plain { released: 0 },
+            };
+        }
+        let Coding::Coded(coded) = &mut self.coding else {
+            self.text.append(&mut self.pending);
             return;
         };
-        now.extend_from_slice(chunk);
-        for piece in chunk.chunks(PIECE_BYTES) {
-            match decoder.push(piece) {
+        let window = self.snapshot.window_bytes();
+        let mut used = 0;
+        for piece in self.pending.chunks(PIECE_BYTES) {
+            if self.text.len() - self.seen >= window || coded.now.len() >= window {
+                break;
+            }
+            used += piece.len();
+            coded.now.extend_from_slice(piece);
+            match coded.decoder.push(piece) {
                 Ok(text) => self.text.extend(text),
-                // Where the policy lets it pass, it is at least looked at as it came.
-                Err(_) => {
-                    self.is_uninspectable = true;
-                    self.text.extend_from_slice(piece);
-                }
+                // What an answer only happens to begin like proves nothing.
+                Err(_) => self.is_uninspectable |= coded.is_announced || self.response.is_none(),
             }
         }
+        self.pending.drain(..used);
     }
 
     /// Whether a window is full: call `judge` before more is pushed.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let window = self.snapshot.scope.body_bytes_max.max(WINDOW_BYTES_MIN);
-        let waiting = match &self.coding {
-            Coding::Plain { .. } => 0,
-            Coding::Coded { now, .. } => now.len(),
-        };
-        self.text.len() - self.seen >= window || waiting >= window
+        let window = self.snapshot.window_bytes();
+        let is_waiting = matches!(&self.coding, Coding::Coded(coded) if coded.now.len() >= window);
+        self.text.len() - self.seen >= window || is_waiting
     }
 
     /// Whether anything was pushed that has not been released.
     #[must_use]
     pub fn holds_any(&self) -> bool {
-        match &self.coding {
-            Coding::Plain { released } => *released < self.text.len(),
-            Coding::Coded { before, now, .. } => !before.is_empty() || !now.is_empty(),
-        }
+        let is_unread = !self.pending.is_empty();
+        is_unread
+            || match &self.coding {
+                Coding::Untold => false,
+                Coding::Plain { released } => *released < self.text.len(),
+                Coding::Coded(coded) => !coded.before.is_empty() || !coded.now.is_empty(),
+            }
     }
 
     /// Judges what was pushed, with everything before it; answers what may leave.
@@ -200,31 +236,60 @@ impl Flow {
     /// # Errors
     /// The refusal: nothing more may leave.
     pub fn judge(&mut self, moment: Moment) -> Result<Vec<u8>, Box<Decision>> {
-        if self.text.len() > self.seen || self.is_uninspectable || !self.has_begun {
-            self.look();
+        let mut out = Vec::new();
+        loop {
+            self.read(moment != Moment::Full);
+            // What a little compressed data says may fill many windows.
+            let has_more = !self.pending.is_empty();
+            let moment = if has_more { Moment::Full } else { moment };
+            if self.text.len() > self.seen || self.is_uninspectable || !self.has_begun {
+                self.look(moment);
+            }
+            if self.decision.action == Action::Block {
+                return Err(Box::new(self.decision.clone()));
+            }
+            out.append(&mut self.release(moment));
+            if !has_more {
+                return Ok(out);
+            }
         }
-        if self.decision.action == Action::Block {
-            return Err(Box::new(self.decision.clone()));
-        }
-        Ok(self.release(moment))
     }
 
-    fn look(&mut self) {
-        let Snapshot {
-            detector, policies, ..
-        } = &*self.snapshot;
-        let scan = match &self.response {
-            None => detector.scan_window(&self.head, &self.text),
-            Some(headers) => detector.scan_response_window(headers, &self.text),
+    /// What is seen now, places counted from the beginning of the body, and whether all of it could be.
+    fn seen_now(&self, moment: Moment) -> (Vec<Finding>, bool) {
+        let detector = &self.snapshot.detector;
+        let moved = |scan: Scan, by: usize| {
+            scan.findings.into_iter().map(move |mut finding| {
+                finding.span.start = finding.span.start.saturating_add(by);
+                finding.span.end = finding.span.end.saturating_add(by);
+                finding
+            })
         };
-        self.is_uninspectable |= scan.uninspectable.is_some();
+        if let Some(headers) = &self.response {
+            // Nothing leaves in an answer: what cannot be opened there is looked at as it comes.
+            let scan = detector.scan_response_window(headers, &self.text);
+            return (moved(scan, self.passed).collect(), true);
+        }
+        let again_from = self.text.len().saturating_sub(self.context_bytes);
+        let again_from = (moment != Moment::End).then_some(again_from);
+        let scan = detector.scan_window(&self.head, &self.text, again_from);
+        let mut is_open = scan.uninspectable.is_none();
+        let mut findings: Vec<Finding> = moved(scan, self.passed).collect();
+        if let Coding::Coded(coded) = &self.coding {
+            let bytes = [coded.context.as_slice(), &coded.now].concat();
+            let scan = detector.scan_coded_window(&self.head, &bytes);
+            is_open &= scan.uninspectable.is_none();
+            findings.extend(moved(scan, coded.passed));
+        }
+        (findings, is_open)
+    }
+
+    fn look(&mut self, moment: Moment) {
+        let (seen, is_open) = self.seen_now(moment);
+        self.is_uninspectable |= !is_open;
         let mut findings = self.head_scan.findings.clone();
-        findings.extend(scan.findings.into_iter().map(|mut finding| {
-            finding.span.start = finding.span.start.saturating_add(self.passed);
-            finding.span.end = finding.span.end.saturating_add(self.passed);
-            finding
-        }));
-        let mut decision = policies.decide(
+        findings.extend(seen);
+        let mut decision = self.snapshot.policies.decide(
             &self.head,
             self.admitted.clone(),
             findings,
@@ -239,7 +304,6 @@ impl Flow {
             if self.known.len() < LATER_MAX
                 && self.known.insert(key)
                 && (!is_first || self.response.is_some())
-                && self.later.len() < LATER_MAX
             {
                 self.later.push(finding.clone());
             }
@@ -254,6 +318,7 @@ impl Flow {
     fn release(&mut self, moment: Moment) -> Vec<u8> {
         let context = self.text.len().saturating_sub(self.context_bytes);
         let out = match &mut self.coding {
+            Coding::Untold => Vec::new(),
             Coding::Plain { released } => {
                 let end = match moment {
                     Moment::Full => context.max(*released),
@@ -263,13 +328,7 @@ impl Flow {
                 *released = end - context.min(end);
                 out
             }
-            Coding::Coded { before, now, .. } => {
-                let mut out = std::mem::replace(before, std::mem::take(now));
-                if moment != Moment::Full {
-                    out.append(before);
-                }
-                out
-            }
+            Coding::Coded(coded) => coded.release(moment),
         };
         self.text.drain(..context);
         self.seen = self.text.len();
@@ -297,5 +356,32 @@ impl Flow {
             reason,
             ..self.decision.clone()
         }
+    }
+}
+
+// === impl Coded ===
+
+impl Coded {
+    const fn new(decoder: BodyDecoder, is_announced: bool) -> Self {
+        Self {
+            decoder,
+            is_announced,
+            before: Vec::new(),
+            now: Vec::new(),
+            context: Vec::new(),
+            passed: 0,
+        }
+    }
+
+    fn release(&mut self, moment: Moment) -> Vec<u8> {
+        self.context.extend_from_slice(&self.now);
+        let passed = self.context.len().saturating_sub(OVERLAP_BYTES);
+        self.context.drain(..passed);
+        self.passed = self.passed.saturating_add(passed);
+        let mut out = std::mem::replace(&mut self.before, std::mem::take(&mut self.now));
+        if moment != Moment::Full {
+            out.append(&mut self.before);
+        }
+        out
     }
 }

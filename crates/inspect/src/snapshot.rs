@@ -8,6 +8,7 @@ use oktsec_detect::Detector;
 use oktsec_model::{Decision, Finding, Host, Principal, Quota, RequestHead, Target};
 use oktsec_policy::{HostPatterns, PolicySet};
 
+use crate::flow::WINDOW_BYTES_MIN;
 use crate::memory::Memory;
 
 /// Which traffic is looked into, and how far.
@@ -109,6 +110,11 @@ impl Snapshot {
     #[must_use]
     pub const fn body_bytes_max(&self) -> usize {
         self.scope.body_bytes_max
+    }
+
+    /// How much of a larger body is judged at a time.
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.scope.body_bytes_max.max(WINDOW_BYTES_MIN)
     }
 
     /// Whether larger bodies are judged as they flow.

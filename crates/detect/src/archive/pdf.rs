@@ -55,6 +55,7 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
             range: 0..bytes.len(),
             label: "pdf text".to_owned(),
             is_cut,
+            is_open: false,
         });
     }
 }
@@ -62,7 +63,11 @@ pub(super) fn find(bytes: &[u8], members: &mut Members) {
 fn inflate_stream(decoder: &mut Decompress, bytes: &[u8], max: usize) -> Inflated {
     let mut inflated = inflate(decoder, bytes, true, max);
     // A checksum that is wrong or missing does not keep a reader from the data.
-    if inflated.error == Some(InflateError::Corrupt) && !inflated.bytes.is_empty() {
+    let is_broken = matches!(
+        inflated.error,
+        Some(InflateError::Corrupt | InflateError::CutOff)
+    );
+    if is_broken && !inflated.bytes.is_empty() {
         inflated.error = None;
     }
     inflated

@@ -42,6 +42,7 @@ fn archive(bytes: &[u8], start: usize, members: &mut Members) -> usize {
                     range: data..data + size,
                     label: label("tar", name),
                     is_cut: false,
+                    is_open: false,
                 });
             }
             _ => long_name = None,

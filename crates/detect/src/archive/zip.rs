@@ -112,6 +112,7 @@ fn take(
                     range: start..start + size,
                     label,
                     is_cut: false,
+                    is_open: false,
                 });
             }
             Some(start..start + size)
@@ -119,7 +120,11 @@ fn take(
         DEFLATED => {
             let inflated = inflate(decoder, rest, false, members.budget);
             let is_sound = inflated.error.is_none();
-            if !is_sound && entry.is_listed && inflated.error == Some(InflateError::Corrupt) {
+            let is_broken = matches!(
+                inflated.error,
+                Some(InflateError::Corrupt | InflateError::CutOff)
+            );
+            if is_broken && entry.is_listed {
                 members.opaque("corrupt-zip");
             }
             let used = members.push_inflated(inflated, start, label);

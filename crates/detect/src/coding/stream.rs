@@ -14,6 +14,8 @@ pub struct BodyDecoder {
     stages: Vec<Stage>,
     in_bytes: usize,
     out_bytes: usize,
+    /// Why it gave up: what a decoder says after an error means nothing.
+    failed: Option<Uninspectable>,
 }
 
 /// One coding.
@@ -37,6 +39,9 @@ struct Sink {
 }
 
 const BROTLI_BUFFER_BYTES: usize = 16 * 1024;
+/// What one push may give: the ratio is of the whole body, and a body that was dull for long must not
+/// become very much at once.
+const PUSH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 // === impl BodyDecoder ===
 
@@ -50,23 +55,52 @@ impl BodyDecoder {
         if codings.is_empty() {
             return Ok(None);
         }
+        Self::of(codings).map(Some)
+    }
+
+    /// A decoder for a body that no header announces, and whose first bytes are those of a gzip or a zstd
+    /// file.
+    #[must_use]
+    pub fn by_magic(first: &[u8]) -> Option<Self> {
+        let is_file = Coding::MAGICS.iter().any(|magic| first.starts_with(magic));
+        let coding = Coding::by_magic(first).filter(|_| is_file)?;
+        Self::of(vec![coding]).ok()
+    }
+
+    /// Whether a coding of that name can be undone.
+    #[must_use]
+    pub fn undoes(name: &str) -> bool {
+        name.eq_ignore_ascii_case("identity") || Coding::parse(name).is_some()
+    }
+
+    fn of(codings: Vec<Coding>) -> Result<Self, Uninspectable> {
         let stages: Result<Vec<Stage>, Uninspectable> =
             codings.into_iter().rev().map(Stage::new).collect();
-        Ok(Some(Self {
+        Ok(Self {
             stages: stages?,
             in_bytes: 0,
             out_bytes: 0,
-        }))
+            failed: None,
+        })
     }
 
-    /// What the next bytes of the body say, as far as that can be told by now.
+    /// What the next bytes of the body say, as far as that can be told by now: 8 MiB at most, so that
+    /// little should be pushed at a time.
     ///
     /// # Errors
     /// Data that is not of the coding, or that becomes more than a hundred times as much.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Uninspectable> {
+        if let Some(reason) = &self.failed {
+            return Err(reason.clone());
+        }
+        self.push_next(bytes)
+            .inspect_err(|reason| self.failed = Some(reason.clone()))
+    }
+
+    fn push_next(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Uninspectable> {
         self.in_bytes = self.in_bytes.saturating_add(bytes.len());
         let most = RATIO_FREE_BYTES.max(self.in_bytes.saturating_mul(RATIO_MAX));
-        let room = most.saturating_sub(self.out_bytes);
+        let room = most.saturating_sub(self.out_bytes).min(PUSH_BYTES_MAX);
         let mut bytes = bytes.to_vec();
         for stage in &mut self.stages {
             bytes = stage.push(&bytes, room)?;
@@ -264,6 +298,29 @@ mod tests {
         assert!(BodyDecoder::new(&headers("br, gzip, zstd")).is_err());
         assert!(BodyDecoder::new(&headers("compress")).is_err());
         assert!(BodyDecoder::new(&headers("identity")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_bomb_behind_dull_data_gives_little_at_a_time() {
+        let mut noise = 1_u64;
+        let mut dull = || {
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            noise.to_be_bytes()[0]
+        };
+        let dull: Vec<u8> = (0..4_000_000).map(|_| dull()).collect();
+        let zeros = vec![0; 64 * 1024 * 1024];
+        for coding in ["gzip", "zstd"] {
+            let body = [coded(coding, &dull), coded(coding, &zeros)].concat();
+            let mut decoder = BodyDecoder::by_magic(&body).expect("it is told");
+            for piece in body.chunks(4096) {
+                match decoder.push(piece) {
+                    Ok(out) => assert!(out.len() <= PUSH_BYTES_MAX),
+                    Err(reason) => assert_eq!(reason, Uninspectable::CodingBudget),
+                }
+            }
+        }
     }
 
     proptest! {

@@ -113,6 +113,92 @@ fn what_cannot_be_decoded_does_not_leave() {
     }
 }
 
+/// Random bytes.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+#[test]
+fn a_compressed_file_is_looked_into_to_its_end() {
+    let snapshot = snapshot(true, 4096);
+    let text = [noise(3 * WINDOW_BYTES), format!(" {KEY} ").into_bytes()].concat();
+    for file in [gzip(&text), zstd::encode_all(text.as_slice(), 1).unwrap()] {
+        let mut flow = begin(&snapshot, &coded_head(""));
+        let (out, result) = send(&mut flow, &file, 16 * 1024);
+        assert_eq!(result, Err(Reason::BlockedContent));
+        assert!(file.starts_with(&out) && out.len() < file.len());
+    }
+    // A frame that decoders skip (RFC 8878, section 3.1.2).
+    let remark = format!(" {KEY} ").into_bytes();
+    let length = u32::try_from(remark.len()).unwrap().to_le_bytes();
+    let file = zstd::encode_all(noise(3 * WINDOW_BYTES).as_slice(), 1).unwrap();
+    let file = [&file, &b"\x50\x2A\x4D\x18"[..], &length, &remark].concat();
+    let mut flow = begin(&snapshot, &coded_head(""));
+    let (_, result) = send(&mut flow, &file, 16 * 1024);
+    assert_eq!(result, Err(Reason::BlockedContent));
+}
+
+#[test]
+fn compressed_data_that_goes_on_behind_a_window_does_not_leave() {
+    let snapshot = snapshot(true, 4096);
+    let head = b"--B\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n";
+    let text = [prose(99), noise(2 * WINDOW_BYTES), KEY.as_bytes().to_vec()].concat();
+    let body = [&head[..], &gzip(&text), b"\r\n--B--\r\n"].concat();
+    let mut flow = begin(&snapshot, &coded_head(""));
+    let (_, result) = send(&mut flow, &body, 16 * 1024);
+    assert_eq!(result, Err(Reason::Uninspectable));
+    // One that lies across a border, and is short, is looked at with the second window.
+    for (secret, expected) in [("", Ok(())), (KEY, Err(Reason::BlockedContent))] {
+        let file = gzip(format!("a short file {secret} in a long body").as_bytes());
+        for before in [1, 20, file.len() - 1] {
+            let place = WINDOW_BYTES - before;
+            let body = [prose(place), file.clone(), prose(WINDOW_BYTES)].concat();
+            let mut flow = begin(&snapshot, &coded_head(""));
+            let (_, result) = send(&mut flow, &body, 16 * 1024);
+            assert_eq!(result, expected, "{before}");
+        }
+    }
+}
+
+#[test]
+fn a_little_that_says_much_is_looked_at_window_by_window() {
+    let snapshot = snapshot(true, 4096);
+    // Dull data first: the whole of it stays below the ratio.
+    let file = [zstd::encode_all(noise(2_000_000).as_slice(), 1).unwrap(), {
+        let text = [prose(60_000_000), format!(" {KEY} ").into_bytes()].concat();
+        zstd::encode_all(text.as_slice(), 1).unwrap()
+    }]
+    .concat();
+    let mut flow = begin(&snapshot, &coded_head("zstd"));
+    let mut most = 0;
+    let mut result = Ok(());
+    for chunk in file.chunks(64 * 1024) {
+        flow.push(chunk);
+        most = most.max(flow.text_bytes());
+        if flow.is_full()
+            && let Err(decision) = flow.judge(Moment::Full)
+        {
+            result = Err(decision.reason);
+            break;
+        }
+    }
+    if result.is_ok() {
+        result = flow
+            .judge(Moment::End)
+            .map(drop)
+            .map_err(|decision| decision.reason);
+    }
+    assert_eq!(result, Err(Reason::BlockedContent));
+    assert!(most < 10 * 1024 * 1024, "{most}");
+}
+
 #[test]
 fn what_was_sent_before_a_pause_leaves_and_is_remembered() {
     let snapshot = snapshot(true, 4096);
