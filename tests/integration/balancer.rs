@@ -38,4 +38,13 @@ fn a_balancer_says_whose_connection_it_is() {
         400
     );
     assert_eq!(gateway.upstream.received().len(), 1);
+    let rows = gateway.logs(&["--reason", "proxy_bad_request"]);
+    let clients = rows
+        .iter()
+        .filter_map(|row| row["identity"]["client"].as_str());
+    let mut from_balancer = clients.filter(|client| client.starts_with("127.0.0.2:"));
+    assert!(
+        from_balancer.next().is_some(),
+        "the silent balancer has a row: {rows:?}"
+    );
 }

@@ -146,6 +146,20 @@ fn a_proxy_behind_that_refuses_is_a_failure_that_says_so() {
         "{talk}"
     );
     assert!(!talk.contains("wrong"), "{talk}");
+    let wrong = Config::seed().with("forward_proxy.upstream_proxy", "\"htp://us:hunter2@proxy\"");
+    gateway.home.write_config(&wrong);
+    let checked = gateway.home.oktsec(&["config", "check"]);
+    let said = format!("{checked:?}");
+    assert!(
+        said.contains("E010") || said.contains("a proxy is http://"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn the_password_of_a_proxy_is_never_shown() {
+    let (gateway, _corporate) = chained("http", "us:wrong@");
     let shown = gateway.home.oktsec(&["config", "show"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("http://<set>@127.0.0.1"), "{shown}");

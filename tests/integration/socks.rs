@@ -79,6 +79,9 @@ fn what_is_not_connect_is_refused() {
         None
     );
     gateway.upstream.assert_untouched();
+    // SOCKS4 is no request of any kind; hyper has refused it.
+    let rows = gateway.logs(&["--reason", "proxy_bad_request"]);
+    assert_eq!(rows.len(), 6, "{rows:?}");
 }
 
 /// Speaks SOCKS; the code of the reply, if it comes to one.

@@ -168,6 +168,24 @@ fn s10_messages_to_an_agent_are_scanned_where_the_operator_says_so() {
 }
 
 #[test]
+fn an_agent_may_only_listen() {
+    let timeouts = "{connect: 5s, response_header: 5s, idle: 1s}";
+    let config = Config::seed().with("forward_proxy.timeouts", timeouts);
+    let gateway = Gateway::start(&config);
+    let mut socket = open(&gateway, "wss", "/socket");
+    socket
+        .send(Message::text("tick"))
+        .expect("the socket stands");
+    for _ in 0..8 {
+        assert_eq!(socket.read().expect("it stands"), Message::text("tock"));
+    }
+    // Silence of both ends it.
+    assert!(socket.read().is_err());
+    let row = gateway.row_of("/socket");
+    assert_eq!(row["reason"], "proxy_upstream_timeout", "{row}");
+}
+
+#[test]
 fn what_is_no_websocket_is_closed() {
     let gateway = Gateway::seed();
     let mut socket = open(&gateway, "wss", "/socket");

@@ -83,6 +83,12 @@ const PIECE_BYTES: usize = 4 * 1024;
 const MAGIC_BYTES: usize = 4;
 const LATER_MAX: usize = 64;
 
+/// Whether a content coding of that name can be undone.
+#[must_use]
+pub fn undoes_coding(name: &str) -> bool {
+    BodyDecoder::undoes(name)
+}
+
 // === impl Flow ===
 
 impl Flow {

@@ -20,6 +20,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use flow::undoes_coding;
 pub use flow::{Flow, Moment};
 pub use inspection::{Begin, Inspection, Judged, Progress};
 pub use snapshot::{Scope, Snapshot};

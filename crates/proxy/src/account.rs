@@ -314,15 +314,10 @@ impl OpenExchange {
     }
 
     /// The answer may not reach the agent. Returns once the row says so.
-    pub(crate) async fn refused(mut self, decision: &Decision, findings: Vec<Finding>) {
+    pub(crate) async fn refused(mut self, decision: &Decision, findings: &[Finding]) {
         self.open = false;
-        let http_status = crate::respond::http_status(decision.reason);
-        let event = Ended {
-            findings: recorded(&findings),
-            reason: decision.reason.into(),
-            status: decision.status().into(),
-            ..self.event(decision.reason, Some(http_status), 0)
-        };
+        let http_status = Some(crate::respond::http_status(decision.reason));
+        let event = self.decided_late(decision, findings, http_status, 0);
         // As for what failed.
         let _ = self.cx.ledger.ended_written(event).await;
     }
@@ -335,13 +330,23 @@ impl OpenExchange {
     /// Something was found in what flowed after the answer had begun.
     pub(crate) fn broken_off(mut self, decision: &Decision, findings: &[Finding], bytes: u64) {
         self.open = false;
-        let event = Ended {
+        let event = self.decided_late(decision, findings, self.answered.http_status, bytes);
+        self.cx.ledger.ended(event);
+    }
+
+    fn decided_late(
+        &self,
+        decision: &Decision,
+        findings: &[Finding],
+        http_status: Option<u16>,
+        bytes: u64,
+    ) -> Ended {
+        Ended {
             findings: recorded(findings),
             reason: decision.reason.into(),
             status: decision.status().into(),
-            ..self.event(decision.reason, self.answered.http_status, bytes)
-        };
-        self.cx.ledger.ended(event);
+            ..self.event(decision.reason, http_status, bytes)
+        }
     }
 
     /// The answer is judged as it flows.

@@ -75,7 +75,7 @@ impl Judging<'_> {
             Ok(judged) => judged,
             Err((flow, decision)) => {
                 let later = flow.map_or_else(Vec::new, |flow| flow.later().to_vec());
-                self.exchange.refused(&decision, later).await;
+                self.exchange.refused(&decision, &later).await;
                 let refused = Refused::boxed(*decision);
                 return refusal(&refused, self.context.head, self.context.dialect);
             }
@@ -101,7 +101,7 @@ impl Judging<'_> {
             findings: Vec::new(),
             ..self.context.decision
         };
-        self.exchange.refused(&decision, Vec::new()).await;
+        self.exchange.refused(&decision, &[]).await;
         refusal(
             &Refused::boxed(decision),
             self.context.head,
@@ -112,14 +112,13 @@ impl Judging<'_> {
 
 /// Leaves of the codings that an agent accepts those that can be undone here.
 pub(crate) fn limit_codings(headers: &mut HeaderMap) {
-    const KNOWN: [&str; 6] = ["br", "deflate", "gzip", "identity", "x-gzip", "zstd"];
     let values: Vec<String> = (headers.get_all(ACCEPT_ENCODING).iter())
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|item| item.trim().to_owned())
         .filter(|item| {
-            let name = item.split(';').next().unwrap_or_default().trim();
-            KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known))
+            let name = item.split(';').next().unwrap_or_default();
+            oktsec_inspect::undoes_coding(name.trim())
         })
         .collect();
     let text = if values.is_empty() {

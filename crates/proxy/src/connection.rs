@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::exchange;
 use crate::framing::Framed;
 use crate::socks;
+use crate::strict::HEAD_BYTES_MAX;
 use crate::tunnel;
 use crate::via::{Life, Via};
 
@@ -40,21 +41,24 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
 /// A balancer sends its header at once.
 const BALANCER_TIME_MAX: Duration = Duration::from_secs(5);
 const FIELDS_MAX: usize = 100;
-/// The fields of a head together; hyper holds to it only roughly.
-pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 128;
 const RESETS_PENDING_MAX: usize = 20;
 
 /// Serves a connection that came to the listener, until it ends or `stop` is told.
 pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Context>, life: Life) {
-    let Some(client) = client_of(&mut stream, client, &cx).await else {
-        return;
-    };
-    let via = Via {
+    let mut via = Via {
         client,
         tunnel: None,
         life: Arc::new(life),
     };
+    let named = tokio::select! {
+        named = client_of(&mut stream, client, &cx) => named,
+        () = via.life.stopped() => return,
+    };
+    match named {
+        Some(client) => via.client = client,
+        None => return Arrival::unreadable(&cx, &via, Reason::BadRequest).await,
+    }
     let life = Arc::clone(&via.life);
     let is_socks = tokio::select! {
         is_socks = begins_socks(&stream) => is_socks,

@@ -15,13 +15,13 @@ use crate::account::{Answered, Arrival, OpenExchange, Timing};
 use crate::answer::{Judging, has_body, limit_codings};
 use crate::body::{Answer, ResponseBody};
 use crate::context::{Context, State};
-use crate::headers::{strip_request, strip_response};
+use crate::headers::{strip_request, strip_response, without_extensions};
 use crate::judge::{Judgement, judge};
 use crate::respond::{Dialect, LimitState, Refusal, content_detail, detail, http_status};
 use crate::strict::{self, Malformed};
 use crate::upstream::Sent;
 use crate::via::{Life, Via};
-use crate::websocket::{self, Asked, Socket, without_extensions};
+use crate::websocket::{self, Asked, Socket};
 
 /// A refusal on its way to becoming a response.
 pub(crate) struct Refused {

@@ -16,8 +16,8 @@ use crate::body::{HOLD_PAUSE, Held, HoldError, MESSAGE_PAUSE, RequestBody, drain
 use crate::context::{Context, State};
 use crate::exchange::Refused;
 use crate::flow::{self, Begun, Filled, FlowState, Side, Source};
+use crate::headers::is_grpc;
 use crate::respond::LimitState;
-use crate::upstream::is_grpc;
 use crate::via::Via;
 
 /// A judged request: what was decided, and the body that may leave.
@@ -178,7 +178,7 @@ async fn scan(
     let Some(permit) = permit(likely.min(limit), cx) else {
         return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
     };
-    let pause = if is_grpc(head) {
+    let pause = if is_grpc(&head.headers) {
         MESSAGE_PAUSE
     } else {
         HOLD_PAUSE

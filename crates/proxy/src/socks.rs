@@ -14,6 +14,9 @@ use http::{HeaderValue, Method, Request, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use oktsec_model::Reason;
+
+use crate::account::Arrival;
 use crate::context::Context;
 use crate::tunnel;
 use crate::via::Via;
@@ -43,8 +46,19 @@ pub(crate) enum Reply {
 enum Failure {
     /// It is told.
     Told(Reply),
-    /// It is not there, or speaks something else.
+    /// It speaks something else.
+    Strange,
+    /// It is not there.
     Gone,
+}
+
+impl Failure {
+    const fn reason(&self) -> Reason {
+        match self {
+            Self::Told(_) | Self::Strange => Reason::BadRequest,
+            Self::Gone => Reason::ClientGone,
+        }
+    }
 }
 
 /// Serves a connection whose first byte is that of SOCKS5.
@@ -52,9 +66,14 @@ pub(crate) async fn serve(mut stream: TcpStream, via: Via, cx: Arc<Context>) {
     let asking = ask(&mut stream);
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, asking).await {
         Ok(Ok(parts)) => tunnel::socks(stream, parts, via, cx).await,
-        // Whoever is gone needs no answer.
-        Ok(Err(Failure::Told(reply))) => drop(answer(&mut stream, reply).await),
-        Ok(Err(Failure::Gone)) | Err(_) => {}
+        Ok(Err(failure)) => {
+            Arrival::unreadable(&cx, &via, failure.reason()).await;
+            if let Failure::Told(reply) = failure {
+                // Whoever is gone needs no answer.
+                let _ = answer(&mut stream, reply).await;
+            }
+        }
+        Err(_) => Arrival::unreadable(&cx, &via, Reason::ClientTimeout).await,
     }
 }
 
@@ -87,11 +106,11 @@ async fn ask(stream: &mut TcpStream) -> Result<request::Parts, Failure> {
             Some([user, password].join(&b':'))
         }
         NO_PASSWORD => None,
-        _ => return Err(Failure::Gone),
+        _ => return Err(Failure::Strange),
     };
     let [version, command, _, kind] = read(stream).await?;
     if version != VERSION {
-        return Err(Failure::Gone);
+        return Err(Failure::Strange);
     }
     let host = match kind {
         1 => IpAddr::from(Ipv4Addr::from(read::<4>(stream).await?)).to_string(),

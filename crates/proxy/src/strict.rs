@@ -2,12 +2,12 @@
 //!
 //! Sources: RFC 9112, sections 3.2 (Host), 6.1 and 6.3 (framing); RFC 9113, section 8.3.1.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, Method, Version, request};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, Method, Version, request};
 use oktsec_model::{InvalidTarget, Scheme, Target};
-
-use crate::connection::HEAD_BYTES_MAX;
-use crate::websocket::is_handshake;
 
 /// Why a request is refused before anything is asked of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +34,8 @@ pub(crate) enum Malformed {
     Upgrade,
 }
 
+/// The fields of a head together; hyper holds to it only roughly.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The longest request target, in bytes: RFC 9110, section 4.1 asks for 8,000 at least.
 pub(crate) const TARGET_BYTES_MAX: usize = 16 * 1024;
 
@@ -99,10 +101,35 @@ pub(crate) fn check_message(parts: &request::Parts) -> Result<(), Malformed> {
         return Err(Malformed::Method);
     }
     let asks = parts.headers.contains_key(UPGRADE) && parts.version != Version::HTTP_2;
-    if asks && !is_handshake(parts) {
+    if asks && !is_websocket(parts) {
         return Err(Malformed::Upgrade);
     }
     Ok(())
+}
+
+/// Whether a request is the handshake of a WebSocket (RFC 6455, section 4.1).
+pub(crate) fn is_websocket(parts: &request::Parts) -> bool {
+    let has_token = |name: HeaderName, token: &str| {
+        let values = parts.headers.get_all(name);
+        let mut tokens = (values.iter())
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','));
+        tokens.any(|one| one.trim().eq_ignore_ascii_case(token))
+    };
+    let is_one = |name: HeaderName| parts.headers.get_all(name).iter().count() == 1;
+    parts.version == Version::HTTP_11
+        && parts.method == Method::GET
+        && parts
+            .headers
+            .get(UPGRADE)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && has_token(CONNECTION, "upgrade")
+        && is_one(UPGRADE)
+        && is_one(SEC_WEBSOCKET_KEY)
+        && parts
+            .headers
+            .get(SEC_WEBSOCKET_VERSION)
+            .is_some_and(|value| value == "13")
 }
 
 /// Methods are tokens of any length and could carry data; those in use are short words in capitals

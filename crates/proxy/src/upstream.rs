@@ -23,11 +23,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::body::RequestBody;
 use crate::chain::{Chain, Wire};
+use crate::headers::ask_websocket;
 use crate::pool::{Checkin, Connection, Pool, PoolKey, Sender};
 use crate::resolve::resolve;
-use crate::websocket;
 
-pub(crate) use self::message::is_grpc;
 use self::message::{build, copy, dress};
 
 /// How long upstreams may take.
@@ -108,7 +107,7 @@ impl Upstream {
         let address = connection.address;
         let mut request = build(head, body, false);
         dress(&mut request, head, false)?;
-        websocket::ask(request.headers_mut());
+        ask_websocket(request.headers_mut());
         let sending = connection.sender.send(request);
         let failed = |reason| SendError {
             reason,

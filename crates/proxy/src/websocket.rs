@@ -1,5 +1,6 @@
-//! The WebSocket protocol (RFC 6455): the handshake is a request like any other; then messages are judged one by
-//! one. Extensions are not negotiated, so that nothing is compressed and every message can be read.
+//! The WebSocket protocol (RFC 6455): the handshake is a request like any other; then messages are
+//! judged one by one. Extensions are not negotiated, so that nothing is compressed and every message
+//! can be read.
 
 mod frames;
 mod relay;
@@ -8,12 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
-use http::header::{
-    CONNECTION, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
-};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, request, response,
-};
+use http::header::{SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
+use http::{Response, StatusCode, request, response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use oktsec_inspect::{Flow, Snapshot};
@@ -26,6 +23,8 @@ use self::relay::{End, Way};
 use crate::account::OpenExchange;
 use crate::body::ResponseBody;
 use crate::flow::Side;
+use crate::headers::ask_websocket;
+use crate::strict::is_websocket;
 use crate::via::Life;
 
 /// An upgrade that was asked for, and the connection that it is asked on.
@@ -56,48 +55,8 @@ impl Asked {
     /// Takes the wish for a WebSocket out of a request; nothing where it has none.
     pub(crate) fn take(parts: &mut request::Parts) -> Option<Self> {
         let upgrade = parts.extensions.remove::<OnUpgrade>();
-        if is_handshake(parts) {
-            upgrade.map(Self)
-        } else {
-            None
-        }
+        upgrade.filter(|_| is_websocket(parts)).map(Self)
     }
-}
-
-/// Whether a request is the handshake of section 4.1.
-pub(crate) fn is_handshake(parts: &request::Parts) -> bool {
-    let has_token = |name: HeaderName, token: &str| {
-        let values = parts.headers.get_all(name);
-        let mut tokens = (values.iter())
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','));
-        tokens.any(|one| one.trim().eq_ignore_ascii_case(token))
-    };
-    let is_one = |name: HeaderName| parts.headers.get_all(name).iter().count() == 1;
-    parts.version == Version::HTTP_11
-        && parts.method == Method::GET
-        && parts
-            .headers
-            .get(UPGRADE)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-        && has_token(CONNECTION, "upgrade")
-        && is_one(UPGRADE)
-        && is_one(SEC_WEBSOCKET_KEY)
-        && parts
-            .headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_some_and(|value| value == "13")
-}
-
-/// Takes the wish for extensions out of a handshake.
-pub(crate) fn without_extensions(headers: &mut HeaderMap) {
-    headers.remove(SEC_WEBSOCKET_EXTENSIONS);
-}
-
-/// Writes the wish to upgrade, which belongs to the hop, into a handshake.
-pub(crate) fn ask(headers: &mut HeaderMap) {
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 /// Whether an upstream has agreed, to nothing but what it was asked for.
@@ -135,7 +94,7 @@ pub(crate) fn flows(
 impl Socket {
     /// Answers the agent, and carries messages from then on.
     pub(crate) fn open(self, mut parts: response::Parts) -> Response<ResponseBody> {
-        ask(&mut parts.headers);
+        ask_websocket(&mut parts.headers);
         tokio::spawn(self.carry());
         Response::from_parts(parts, ResponseBody::full(""))
     }
@@ -181,6 +140,7 @@ async fn carry(
     let (agent_read, mut agent_write) = tokio::io::split(TokioIo::new(agent));
     let (upstream_read, mut upstream_write) = tokio::io::split(TokioIo::new(upstream));
     let between = [AtomicBool::new(true), AtomicBool::new(true)];
+    let arrivals = AtomicU64::new(0);
     let [up, down] = ways;
     let way = |(side, flow, bytes), is_between| Way {
         side,
@@ -188,6 +148,7 @@ async fn carry(
         bytes,
         is_between,
         idle_max,
+        arrivals: &arrivals,
         memory,
     };
     let end = {

@@ -39,7 +39,8 @@ pub(super) const KEYS: &[Key] = &[
         "scan_responses",
         Kind::Bool,
         "false",
-        "Run DLP over the bodies of responses, as they come: what is found breaks them off.",
+        "Run DLP over the bodies of responses, as they come: what is found breaks them off. Archives \
+         in them are looked into as far as they can be; they are not refused for what cannot.",
     ),
     Key::new(
         "max_body_size",
@@ -56,8 +57,8 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Word(&["stream", "block"]),
         "stream",
         "What becomes of larger bodies. `stream` scans them as they flow, in windows of that size \
-         (256 KiB at least): no byte leaves before it was scanned, nor any part of a secret. What \
-         is found in the middle breaks the request off. `block` refuses them (413).",
+         (256 KiB at least): no byte leaves before it was scanned, nor the first part of a secret \
+         unless its sender pauses in the middle of it. What is found breaks the request off. `block` refuses them (413).",
     ),
     Key::new(
         "uninspectable",
@@ -148,7 +149,8 @@ pub(super) const KEYS: &[Key] = &[
         "null",
         "A proxy to go through, with user and password where it wants them; `env` reads HTTPS_PROXY \
          and NO_PROXY of the gateway's own environment. Requests are judged here first, and so are the \
-         addresses of names that can be looked up here.",
+         addresses of names that can be looked up here. HTTP proxies are asked by CONNECT, for port 80 \
+         as well.",
     )
     .examples(&["http://proxy.example.com:3128", "socks5h://10.0.0.1:1080"]),
     Key::section("timeouts", TIMEOUTS, "How long to wait."),

@@ -62,9 +62,12 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
             "an IP address, or one with a port",
             "write for example `127.0.0.1` or `\"127.0.0.1:8443\"`",
         ),
-        Text::Proxy | Text::Url => {
-            address(form, text).and_then(|(what, help)| malformed(what, help))
-        }
+        // Shown nowhere: it may hold a password.
+        Text::Proxy => proxy(text, span, name),
+        Text::Url if !text.starts_with("http://") && !text.starts_with("https://") => malformed(
+            "a URL",
+            "write for example `https://proxy.example.com:3128`",
+        ),
         Text::Any
         | Text::Category
         | Text::HeaderName
@@ -79,24 +82,19 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         | Text::Secret
         | Text::SecretName
         | Text::SecretPlace
-        | Text::SocketAddress => None,
+        | Text::SocketAddress
+        | Text::Url => None,
     }
 }
 
-/// What an address should be, where it is not, and how to write one.
-fn address(form: Text, text: &str) -> Option<(&'static str, &'static str)> {
-    let is_url = text.starts_with("http://") || text.starts_with("https://");
-    match form {
-        Text::Proxy if text != "env" && Chain::parse(text, "").is_err() => Some((
-            "a proxy or `env`",
-            "write for example `http://proxy.example.com:3128`, https, socks5 or socks5h",
-        )),
-        Text::Url if !is_url => Some((
-            "a URL",
-            "write for example `https://proxy.example.com:3128`",
-        )),
-        _ => None,
+/// What is wrong with the address of a proxy, if anything is.
+fn proxy(text: &str, span: &Span, name: &str) -> Option<Diagnostic> {
+    if text == "env" {
+        return None;
     }
+    let error = Chain::parse(text, "").err()?;
+    let diagnostic = Diagnostic::at(code::MALFORMED, span, format!("{name}: {error}")).quiet();
+    Some(diagnostic.help("write for example `http://proxy.example.com:3128`, or `env`"))
 }
 
 /// What is wrong with an agent's name, if anything is.

@@ -251,7 +251,7 @@ fn talk(mut body: Incoming) -> Response<Answer> {
 }
 
 /// Agrees to a WebSocket, which says back every message; one that is "say" and a number is answered
-/// with so many bytes, "leave" with a farewell.
+/// with so many bytes, "leave" with a farewell, "tick" with eight messages over two seconds.
 fn socket(mut request: Request<Incoming>) -> Response<Answer> {
     let key = request.headers().get("sec-websocket-key").cloned();
     let accept = key
@@ -263,6 +263,13 @@ fn socket(mut request: Request<Incoming>) -> Response<Answer> {
         let io = TokioIo::new(upgraded);
         let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
         while let Some(Ok(message)) = socket.next().await {
+            if message.to_text().is_ok_and(|text| text == "tick") {
+                for _ in 0..8 {
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                    let _ = socket.send(Message::text("tock")).await;
+                }
+                continue;
+            }
             let answer = match message
                 .to_text()
                 .ok()

@@ -1,12 +1,13 @@
 //! The message that goes upstream, as the connection wants it.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TE};
+use http::header::{CONTENT_LENGTH, HOST, TE};
 use http::{HeaderValue, Request, Uri, Version};
 use hyper::body::Body;
 use oktsec_model::RequestHead;
 
 use super::SendError;
 use crate::body::RequestBody;
+use crate::headers::is_grpc;
 
 /// The request, but for what depends on the connection that it is sent on.
 pub(super) fn build(head: &RequestHead, body: RequestBody, framed: bool) -> Request<RequestBody> {
@@ -47,7 +48,7 @@ pub(super) fn dress(
     if is_h2 {
         headers.remove(HOST);
         // gRPC says by it that it can take trailers, and some servers insist.
-        if is_grpc(head) {
+        if is_grpc(&head.headers) {
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
         *request.version_mut() = Version::HTTP_2;
@@ -58,12 +59,6 @@ pub(super) fn dress(
         *request.version_mut() = Version::HTTP_11;
     }
     Ok(())
-}
-
-/// Whether a request is one of gRPC.
-pub(crate) fn is_grpc(head: &RequestHead) -> bool {
-    (head.headers.get(CONTENT_TYPE))
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// The same request once more, where its body is still there.

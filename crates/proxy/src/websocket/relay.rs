@@ -13,7 +13,9 @@ use super::frames::{CloseCode, Frame, FrameHead, HEAD_BYTES_MAX, Opcode};
 use crate::flow::{self, Side};
 
 /// The longest message that is held until it is judged.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What the heads of its frames may add: empty ones are frames, too.
+const HEADS_BYTES_MAX: usize = 1024 * 1024;
 const BUFFER_BYTES: usize = 16 * 1024;
 
 /// One way of a connection.
@@ -26,6 +28,8 @@ pub(crate) struct Way<'a> {
     /// Whether what was written last ended with a frame.
     pub(crate) is_between: &'a AtomicBool,
     pub(crate) idle_max: Duration,
+    /// Counts what comes, either way: a socket is idle when nothing does.
+    pub(crate) arrivals: &'a AtomicU64,
     /// What all bodies and messages that are held share, in KiB.
     pub(crate) memory: &'a Arc<Semaphore>,
 }
@@ -91,7 +95,7 @@ impl Way<'_> {
                     continue;
                 };
                 flow = judge(flow, &payload).await?;
-                self.write(&raw, to).await?;
+                self.write(&raw, true, to).await?;
                 self.bytes
                     .fetch_add(payload.len() as u64, Ordering::Relaxed);
                 if is_close {
@@ -156,15 +160,11 @@ impl Way<'_> {
                 let rest = buffer.split_off(count);
                 let part = std::mem::replace(&mut buffer, rest);
                 left -= count as u64;
-                self.is_between.store(false, Ordering::Relaxed);
-                to.write_all(&part).await.map_err(|_| End::Closed)?;
-                self.is_between.store(left == 0, Ordering::Relaxed);
+                self.write(&part, left == 0, to).await?;
                 if is_close && left == 0 {
-                    to.flush().await.map_err(|_| End::Closed)?;
                     return Ok(End::Closed);
                 }
             }
-            to.flush().await.map_err(|_| End::Closed)?;
             self.read(&mut buffer, from).await?;
         }
     }
@@ -179,14 +179,28 @@ impl Way<'_> {
             return Err(End::Violation(CloseCode::TooBig));
         }
         buffer.reserve(BUFFER_BYTES);
-        match tokio::time::timeout(self.idle_max, from.read_buf(buffer)).await {
-            Err(_) => Err(End::Silent),
-            Ok(Ok(0) | Err(_)) => Err(End::Closed),
-            Ok(Ok(_)) => Ok(()),
+        loop {
+            let before = self.arrivals.load(Ordering::Relaxed);
+            match tokio::time::timeout(self.idle_max, from.read_buf(buffer)).await {
+                Ok(Ok(0) | Err(_)) => return Err(End::Closed),
+                Ok(Ok(_)) => {
+                    self.arrivals.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                // The other way has carried something.
+                Err(_) if self.arrivals.load(Ordering::Relaxed) != before => {}
+                Err(_) => return Err(End::Silent),
+            }
         }
     }
 
-    async fn write(&self, raw: &[u8], to: &mut (impl AsyncWrite + Unpin)) -> Result<(), End> {
+    /// Writes what may pass; `ends_frame` where a frame ends with it.
+    async fn write(
+        &self,
+        raw: &[u8],
+        ends_frame: bool,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(), End> {
         self.is_between.store(false, Ordering::Relaxed);
         let writing = async {
             to.write_all(raw).await?;
@@ -194,7 +208,7 @@ impl Way<'_> {
         };
         match tokio::time::timeout(self.idle_max, writing).await {
             Ok(Ok(())) => {
-                self.is_between.store(true, Ordering::Relaxed);
+                self.is_between.store(ends_frame, Ordering::Relaxed);
                 Ok(())
             }
             Ok(Err(_)) => Err(End::Closed),
@@ -232,7 +246,10 @@ impl Message {
         if continues != self.is_open {
             return Err(CloseCode::Protocol);
         }
-        if self.payload.len() + frame.payload.len() > MESSAGE_BYTES_MAX {
+        let raw_bytes = self.raw.len() + frame.raw.len();
+        if self.payload.len() + frame.payload.len() > MESSAGE_BYTES_MAX
+            || raw_bytes > MESSAGE_BYTES_MAX + HEADS_BYTES_MAX
+        {
             return Err(CloseCode::TooBig);
         }
         self.payload.extend(frame.payload);
