@@ -1,6 +1,6 @@
 //! The ledger: the one log of record. A handle for those who have something to record.
 //!
-//! Events are encoded by the caller, queued, and written by one thread, the sequencer; a second,
+//! Events are encoded by the caller, queued, and written by one of the callers at a time; a thread,
 //! the syncer, puts what is written on disk in groups. `decided` returns once the record is written
 //! (it survives the end of the process); [`Entry::synced`] returns once it is on disk. Where
 //! neither can be had, the answer is an error, and no request may go out on it.
@@ -15,21 +15,22 @@ use std::time::Duration;
 
 use oktsec_model::ExchangeId;
 use thiserror::Error;
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, TryAcquireError, oneshot, watch};
 
 use crate::chain::Head;
 use crate::event::{Decided, Ended, Event, Note, TunnelClosed, TunnelOpened};
-use crate::ledger::sequencer::Sequencer;
+use crate::ledger::queue::Queue;
 use crate::ledger::store::Store;
 use crate::ledger::syncer::{SyncState, Syncer};
+use crate::ledger::writer::Writer;
 
 mod open;
-mod sequencer;
+mod queue;
 pub(crate) mod store;
 mod syncer;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use open::OpenError;
 
@@ -57,7 +58,7 @@ pub struct LedgerOptions {
 #[must_use = "the ledger closes when this is dropped"]
 pub struct LedgerThreads {
     shared: Arc<Shared>,
-    sequencer: Option<JoinHandle<()>>,
+    standing_by: Option<JoinHandle<()>>,
 }
 
 /// A record that has been written.
@@ -80,7 +81,9 @@ pub enum AuditError {
 
 /// What the handle and both threads share.
 pub(crate) struct Shared {
-    messages: mpsc::UnboundedSender<Message>,
+    queue: Queue,
+    /// Taken away when the ledger is closed.
+    writer: Mutex<Option<Writer>>,
     /// Room in the queue; bounds it in events and in bytes.
     room: Semaphore,
     queue_events_max: usize,
@@ -98,14 +101,7 @@ pub(crate) struct Shared {
     synced: watch::Sender<SyncState>,
 }
 
-pub(crate) enum Message {
-    Record(Job),
-    /// The syncer could not put the segment on disk.
-    SyncFailed,
-    Stop,
-}
-
-/// One event on its way to the sequencer.
+/// One event on its way to the writer.
 pub(crate) struct Job {
     bytes: Vec<u8>,
     change: Change,
@@ -146,12 +142,14 @@ impl Ledger {
     }
 
     fn over(store: Store, queue_events_max: usize) -> io::Result<(Self, LedgerThreads)> {
-        let (shared, inbox) = Shared::new(store.head(), queue_events_max);
+        let shared = Shared::new(store.head(), queue_events_max);
         let syncer = Syncer::start(Arc::clone(&shared))?;
-        let sequencer = Sequencer::start(Arc::clone(&shared), inbox, store, syncer)?;
+        let standing_by = queue::stand_by(Arc::clone(&shared))?;
+        *shared.writer.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Writer::new(store, syncer));
         let threads = LedgerThreads {
             shared: Arc::clone(&shared),
-            sequencer: Some(sequencer),
+            standing_by: Some(standing_by),
         };
         Ok((Self(shared), threads))
     }
@@ -260,12 +258,15 @@ impl Ledger {
             .clamp(1, self.0.queue_events_max);
         self.0.wait_for_room(permits).await?;
         let (written, answer) = oneshot::channel();
-        self.0.send(Job {
+        let turn = self.0.queue_awaited(Job {
             bytes,
             change,
             permits,
             written: Some(written),
         })?;
+        // Whoever is ready now may have something to write as well.
+        tokio::task::yield_now().await;
+        drop(turn);
         answer.await.unwrap_or(Err(AuditError::Unavailable))
     }
 
@@ -277,7 +278,7 @@ impl Ledger {
             written: None,
         };
         let queued = self.0.unawaited.fetch_add(1, Ordering::Relaxed);
-        if queued >= UNAWAITED_MAX || self.0.send(job).is_err() {
+        if queued >= UNAWAITED_MAX || self.0.queue_unawaited(job).is_err() {
             self.0.unawaited.fetch_sub(1, Ordering::Relaxed);
             self.0.lose(1);
         }
@@ -315,13 +316,12 @@ impl LedgerThreads {
     }
 
     fn stop(&mut self) {
-        let Some(sequencer) = self.sequencer.take() else {
+        let Some(standing_by) = self.standing_by.take() else {
             return;
         };
-        // The sequencer is gone already only if it panicked, which the join reports.
-        let _gone = self.shared.messages.send(Message::Stop);
-        if sequencer.join().is_err() {
-            tracing::error!("the audit sequencer panicked");
+        self.shared.queue.close();
+        if standing_by.join().is_err() {
+            tracing::error!("the audit writer panicked");
         }
     }
 }
@@ -352,11 +352,11 @@ impl Entry {
 // === impl Shared ===
 
 impl Shared {
-    fn new(head: Head, queue_events_max: usize) -> (Arc<Self>, UnboundedReceiver<Message>) {
-        let (messages, inbox) = mpsc::unbounded_channel();
+    fn new(head: Head, queue_events_max: usize) -> Arc<Self> {
         let queue_events_max = queue_events_max.clamp(1, Semaphore::MAX_PERMITS);
         let shared = Self {
-            messages,
+            queue: Queue::default(),
+            writer: Mutex::new(None),
             room: Semaphore::new(queue_events_max),
             queue_events_max,
             unawaited: AtomicUsize::new(0),
@@ -368,7 +368,7 @@ impl Shared {
             written: watch::Sender::new(head.seq),
             synced: watch::Sender::new(SyncState::at(head.seq)),
         };
-        (Arc::new(shared), inbox)
+        Arc::new(shared)
     }
 
     async fn wait_for_room(&self, permits: usize) -> Result<(), AuditError> {
@@ -383,15 +383,9 @@ impl Shared {
                     .map_err(|_| AuditError::Unavailable)?
             }
         };
-        // The sequencer gives it back when the event has been written.
+        // The writer gives it back when the event has been written.
         permit.forget();
         Ok(())
-    }
-
-    fn send(&self, job: Job) -> Result<(), AuditError> {
-        self.messages
-            .send(Message::Record(job))
-            .map_err(|_| AuditError::Unavailable)
     }
 
     /// Counts events that cannot be recorded. The ledger is unavailable until that is recorded.

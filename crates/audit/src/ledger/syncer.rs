@@ -1,4 +1,4 @@
-//! The syncer: puts on disk what the sequencer has written, while the sequencer goes on.
+//! The syncer: puts on disk what the writer has written, while the writer goes on.
 //!
 //! A file that once failed to sync is never synced again: after a failure the kernel may hold its
 //! pages for clean, and the next call would succeed without having written them.
@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Message, Shared};
+use crate::ledger::Shared;
 
 /// Which records are on disk.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct SyncState {
     lost: Vec<(u64, u64)>,
 }
 
-/// The sequencer's end of the syncer.
+/// The writer's end of the syncer.
 pub(crate) struct Syncer {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -36,6 +36,9 @@ struct Work {
     files: Vec<(Arc<File>, u64)>,
     /// Records among them that somebody waits for.
     awaited: usize,
+    /// The thread has nothing to do, and is to be woken. A call that wakes nobody costs as much as
+    /// one that does.
+    is_waiting: bool,
     stopping: bool,
 }
 
@@ -112,13 +115,14 @@ impl Syncer {
     pub(crate) fn request(&self, file: &Arc<File>, seq: u64, awaited: usize) {
         let mut work = self.queue.lock();
         let was_empty = work.files.is_empty();
+        let is_waiting = work.is_waiting;
         work.awaited += awaited;
         match work.files.last_mut() {
             Some((last, upto)) if Arc::ptr_eq(last, file) => *upto = seq,
             _ => work.files.push((Arc::clone(file), seq)),
         }
         drop(work);
-        if awaited > 0 || was_empty {
+        if is_waiting && (awaited > 0 || was_empty) {
             self.queue.ready.notify_one();
         }
     }
@@ -166,8 +170,7 @@ impl Queue {
                         tracing::error!(%error, "the audit segment cannot be put on disk");
                         poisoned = Some(file);
                         shared.synced.send_modify(|state| state.lose_up_to(seq));
-                        // Without a sequencer there is nobody left to tell.
-                        let _gone = shared.messages.send(Message::SyncFailed);
+                        shared.queue.sync_failed();
                     }
                     None => shared.synced.send_modify(|state| state.lose_up_to(seq)),
                 }
@@ -185,11 +188,13 @@ impl Queue {
             if work.stopping || work.awaited > 0 {
                 break;
             }
+            work.is_waiting = true;
             if work.files.is_empty() {
                 work = self
                     .ready
                     .wait(work)
                     .unwrap_or_else(PoisonError::into_inner);
+                work.is_waiting = false;
                 continue;
             }
             let (woken, timeout) = self
@@ -197,6 +202,7 @@ impl Queue {
                 .wait_timeout(work, UNAWAITED_TIME_MAX)
                 .unwrap_or_else(PoisonError::into_inner);
             work = woken;
+            work.is_waiting = false;
             if timeout.timed_out() {
                 break;
             }

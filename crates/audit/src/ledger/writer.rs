@@ -1,25 +1,21 @@
-//! The sequencer: the one thread that writes. It takes what is queued, never waits for more, seals
-//! each event, and appends them all with one write.
+//! The writer: seals what was queued, event by event, and appends it all with one write. One at a
+//! time has it; who that is, the queue says.
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::chain::Head;
 use crate::event::{Event, Lost, Stopped};
+use crate::ledger::queue::Batch;
 use crate::ledger::store::{Store, now};
 use crate::ledger::syncer::Syncer;
-use crate::ledger::{AuditError, Job, Message, Shared};
+use crate::ledger::{AuditError, Job, Shared};
 
-/// The writing thread.
-pub(crate) struct Sequencer {
-    shared: Arc<Shared>,
-    inbox: UnboundedReceiver<Message>,
+/// The writing end of the ledger.
+pub(crate) struct Writer {
     store: Store,
     syncer: Syncer,
     /// Events that nobody waits for and that could not be written yet.
@@ -29,10 +25,9 @@ pub(crate) struct Sequencer {
     /// The head that the batch at hand follows.
     base: Head,
     lines: Vec<u8>,
+    heads: Vec<Head>,
 }
 
-/// Messages taken at once; bounds the size of one write.
-const BATCH_MAX: usize = 2_048;
 /// Events kept while nothing can be written.
 const BACKLOG_MAX: usize = 8_192;
 /// How often a ledger that cannot be written is tried again.
@@ -40,76 +35,47 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The buffer is given back when a batch made it larger than this.
 const LINES_BYTES_KEPT: usize = 8 << 20;
 
-// === impl Sequencer ===
+// === impl Writer ===
 
-impl Sequencer {
-    pub(crate) fn start(
-        shared: Arc<Shared>,
-        inbox: UnboundedReceiver<Message>,
-        store: Store,
-        syncer: Syncer,
-    ) -> io::Result<JoinHandle<()>> {
-        let mut sequencer = Self {
+impl Writer {
+    pub(crate) fn new(store: Store, syncer: Syncer) -> Self {
+        Self {
             base: store.head(),
-            shared,
-            inbox,
             store,
             syncer,
             backlog: VecDeque::new(),
             down_since: None,
             lines: Vec::new(),
-        };
-        thread::Builder::new()
-            .name("audit-sequencer".to_owned())
-            .spawn(move || sequencer.run())
-    }
-
-    fn run(&mut self) {
-        let mut messages = Vec::with_capacity(BATCH_MAX);
-        let mut jobs = Vec::with_capacity(BATCH_MAX);
-        let mut stopping = false;
-        while !stopping && self.inbox.blocking_recv_many(&mut messages, BATCH_MAX) > 0 {
-            for message in messages.drain(..) {
-                match message {
-                    Message::Record(job) => jobs.push(job),
-                    Message::SyncFailed => self.replace("sync failed"),
-                    Message::Stop => stopping = true,
-                }
-            }
-            self.handle(&mut jobs);
+            heads: Vec::new(),
         }
-        self.inbox.close();
-        while let Ok(message) = self.inbox.try_recv() {
-            if let Message::Record(job) = message {
-                jobs.push(job);
-            }
-        }
-        self.handle(&mut jobs);
-        self.stop();
     }
 
     /// Writes a batch, or says that it cannot be written.
-    fn handle(&mut self, jobs: &mut Vec<Job>) {
+    pub(crate) fn handle(&mut self, shared: &Shared, batch: Batch) {
+        let mut jobs = batch.jobs;
+        if batch.sync_failed {
+            self.replace(shared, "sync failed");
+        }
         if self
             .down_since
             .is_some_and(|since| since.elapsed() >= RETRY_INTERVAL)
         {
-            self.replace("retry after a failed write");
+            self.replace(shared, "retry after a failed write");
         }
-        let queued = jobs.iter().filter(|job| job.written.is_none()).count();
-        self.shared.unawaited.fetch_sub(queued, Ordering::Relaxed);
+        let queued = jobs.iter().filter(|job| !job.is_awaited()).count();
+        shared.unawaited.fetch_sub(queued, Ordering::Relaxed);
         let room = jobs.iter().map(|job| job.permits).sum();
         if !self.backlog.is_empty() && self.down_since.is_none() {
             jobs.splice(0..0, self.backlog.drain(..));
         }
-        if self.down_since.is_some() || !self.write_or_replace(jobs) {
-            self.refuse(jobs);
+        if self.down_since.is_some() || !self.write_or_replace(shared, &mut jobs) {
+            self.refuse(shared, &mut jobs);
         }
-        self.shared.room.add_permits(room);
+        shared.room.add_permits(room);
     }
 
-    fn write(&mut self, jobs: &mut Vec<Job>) -> io::Result<()> {
-        if jobs.is_empty() && self.shared.lost.load(Ordering::Relaxed) == 0 {
+    fn write(&mut self, shared: &Shared, jobs: &mut Vec<Job>) -> io::Result<()> {
+        if jobs.is_empty() && shared.lost.load(Ordering::Relaxed) == 0 {
             return Ok(());
         }
         self.base = self.store.head();
@@ -119,12 +85,12 @@ impl Sequencer {
         }
         self.lines.clear();
         let mut head = self.base;
-        let mut heads = Vec::with_capacity(jobs.len());
+        self.heads.clear();
         for job in jobs.iter() {
             head = head.seal(self.store.instance, &job.bytes, &mut self.lines);
-            heads.push(head);
+            self.heads.push(head);
         }
-        let lost = self.shared.lost.load(Ordering::Relaxed);
+        let lost = shared.lost.load(Ordering::Relaxed);
         if lost > 0 {
             let event = Event::Lost(Lost {
                 at: now(),
@@ -140,35 +106,29 @@ impl Sequencer {
             self.store.open.apply(job.change);
         }
         if lost > 0 {
-            self.shared.lost.fetch_sub(lost, Ordering::Relaxed);
+            shared.lost.fetch_sub(lost, Ordering::Relaxed);
         }
-        let awaited = jobs.iter().filter(|job| job.written.is_some()).count();
-        self.publish(awaited);
-        for (job, head) in jobs.drain(..).zip(heads) {
+        let awaited = jobs.iter().filter(|job| job.is_awaited()).count();
+        self.publish(shared, awaited);
+        for (job, head) in jobs.drain(..).zip(self.heads.drain(..)) {
             job.answer(Ok(head));
         }
         Ok(())
     }
 
     /// Says what has been written, and asks for it to be put on disk.
-    fn publish(&self, awaited: usize) {
+    fn publish(&self, shared: &Shared, awaited: usize) {
         let head = self.store.head();
-        *self
-            .shared
-            .head
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = head;
-        self.shared
-            .open
-            .store(self.store.open.len(), Ordering::Relaxed);
-        self.shared.available.store(true, Ordering::Release);
+        *shared.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        shared.open.store(self.store.open.len(), Ordering::Relaxed);
+        shared.available.store(true, Ordering::Release);
         self.syncer.request(&self.store.file, head.seq, awaited);
-        self.shared.written.send_replace(head.seq);
+        shared.written.send_replace(head.seq);
     }
 
     /// Leaves the segment for a new one. Where that fails, nothing can be written for now.
-    fn replace(&mut self, cause: &str) {
-        let given_up = self.shared.synced.borrow().failed_too_often();
+    fn replace(&mut self, shared: &Shared, cause: &str) {
+        let given_up = shared.synced.borrow().failed_too_often();
         let result = if given_up {
             Err(io::Error::other("too many failed syncs"))
         } else {
@@ -182,32 +142,32 @@ impl Sequencer {
                     "a new audit segment was begun"
                 );
                 self.down_since = None;
-                self.publish(1);
+                self.publish(shared, 1);
             }
             Err(error) => {
                 tracing::error!(%error, "no new audit segment can be begun: requests are refused");
                 self.down_since = Some(Instant::now());
-                self.shared.available.store(false, Ordering::Release);
+                shared.available.store(false, Ordering::Release);
             }
         }
     }
 
     /// Writes a batch; where that fails, what is left of it to a new segment, once.
-    fn write_or_replace(&mut self, jobs: &mut Vec<Job>) -> bool {
-        let Err(error) = self.write(jobs) else {
+    fn write_or_replace(&mut self, shared: &Shared, jobs: &mut Vec<Job>) -> bool {
+        let Err(error) = self.write(shared, jobs) else {
             return true;
         };
         tracing::error!(%error, "the audit ledger cannot be written");
-        self.replace("append failed");
+        self.replace(shared, "append failed");
         if self.down_since.is_some() {
             return false;
         }
         self.answer_written(jobs);
-        let written = self.write(jobs);
+        let written = self.write(shared, jobs);
         if let Err(error) = &written {
             tracing::error!(%error, "the new audit segment cannot be written: requests are refused");
             self.down_since = Some(Instant::now());
-            self.shared.available.store(false, Ordering::Release);
+            shared.available.store(false, Ordering::Release);
         }
         written.is_ok()
     }
@@ -231,14 +191,14 @@ impl Sequencer {
     }
 
     /// Says that nothing can be written. What nobody waits for is kept for later.
-    fn refuse(&mut self, jobs: &mut Vec<Job>) {
+    fn refuse(&mut self, shared: &Shared, jobs: &mut Vec<Job>) {
         for job in jobs.drain(..) {
-            if job.written.is_some() {
+            if job.is_awaited() {
                 job.answer(Err(AuditError::Unavailable));
             } else if self.backlog.len() < BACKLOG_MAX {
                 self.backlog.push_back(job);
             } else {
-                self.shared.lose(1);
+                shared.lose(1);
             }
         }
     }
@@ -248,22 +208,27 @@ impl Sequencer {
         head.seq < self.store.first
     }
 
-    fn stop(&mut self) {
+    /// Records the stop and puts everything on disk.
+    pub(crate) fn stop(mut self, shared: &Shared) {
         let stopped = Event::Stopped(Stopped { at: now() });
         if self.down_since.is_none() {
             match self.store.append_event(&stopped) {
-                Ok(()) => self.publish(1),
+                Ok(()) => self.publish(shared, 1),
                 Err(error) => tracing::error!(%error, "the stop cannot be recorded"),
             }
         }
         self.syncer.stop();
-        self.shared.available.store(false, Ordering::Release);
+        shared.available.store(false, Ordering::Release);
     }
 }
 
 // === impl Job ===
 
 impl Job {
+    pub(crate) const fn is_awaited(&self) -> bool {
+        self.written.is_some()
+    }
+
     fn answer(self, result: Result<Head, AuditError>) {
         if let Some(written) = self.written {
             // The caller may have gone.
