@@ -75,6 +75,8 @@ pub(crate) struct Boot {
     pub(crate) bind: Vec<IpAddr>,
     /// The port to listen on.
     pub(crate) port: u16,
+    /// How many connections there may be.
+    pub(crate) connections_max: u32,
     /// Where the ledger is.
     pub(crate) audit_dir: PathBuf,
     /// When a record must be on disk.
@@ -164,6 +166,8 @@ pub(crate) struct Settings {
     pub(crate) default_agent: Option<AgentName>,
     /// How long to wait.
     pub(crate) timeouts: Timeouts,
+    /// How much may be under way.
+    pub(crate) limits: Limits,
     /// How many layers of encoding are opened.
     pub(crate) decode_depth_max: u8,
     /// How much a body may unfold to.
@@ -179,6 +183,23 @@ pub(crate) struct Timeouts {
     pub(crate) response_header_ms: u64,
     /// Without a byte in either direction.
     pub(crate) idle_ms: u64,
+    /// For a body that is held.
+    pub(crate) body_ms: u64,
+    /// For an agent's connection, however busy.
+    pub(crate) connection_ms: u64,
+}
+
+/// How much may be under way at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limits {
+    /// Connections of one client.
+    pub(crate) client_connections_max: usize,
+    /// Requests of one agent.
+    pub(crate) agent_requests_max: usize,
+    /// Bytes of bodies.
+    pub(crate) held_bytes_max: usize,
+    /// Memory of the process.
+    pub(crate) memory_bytes_max: usize,
 }
 
 /// A configuration that cannot be run: every error, and the warnings with them.
@@ -338,6 +359,10 @@ impl Boot {
             ("forward_proxy.enabled", self.enabled == other.enabled),
             ("forward_proxy.bind", self.bind == other.bind),
             ("forward_proxy.port", self.port == other.port),
+            (
+                "forward_proxy.limits.connections",
+                self.connections_max == other.connections_max,
+            ),
             ("audit.dir", self.audit_dir == other.audit_dir),
             ("audit.durability", self.durability == other.durability),
             ("tls.ca.dir", self.ca_dir == other.ca_dir),

@@ -11,13 +11,13 @@ use anyhow::Context as _;
 use oktsec_audit::{
     ConfigApplied, ConfigRejected, Indexer, Ledger, LedgerOptions, LedgerThreads, Note, OpenError,
 };
-use oktsec_detect::{Detector, FingerprintKey, KnownSecret, Limits, Setup};
+use oktsec_detect::{self as detect, Detector, FingerprintKey, KnownSecret, Setup};
 use oktsec_inspect::{Scope, Snapshot};
 use oktsec_limit::Limiter;
 use oktsec_model::AgentName;
 use oktsec_proxy::{
-    Authority, AuthorityFiles, Chain, Context, IdentitySettings, Parts, Settings, State, Timeouts,
-    client_config, listener, write_bundle,
+    Authority, AuthorityFiles, Chain, Context, IdentitySettings, Limits, Parts, Settings, State,
+    Timeouts, client_config, listener, write_bundle,
 };
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -238,7 +238,7 @@ fn detector(
 ) -> anyhow::Result<Detector> {
     let setup = Setup {
         key,
-        limits: Limits {
+        limits: detect::Limits {
             decode_depth_max: loaded.settings.decode_depth_max,
             decode_bytes_max: loaded.settings.decode_bytes_max,
         },
@@ -303,7 +303,7 @@ fn state(
         loaded.policies.clone(),
         scope,
     );
-    let timeouts = settings.timeouts;
+    let (timeouts, limits) = (settings.timeouts, settings.limits);
     Ok(State {
         snapshot: Arc::new(snapshot),
         settings: Settings {
@@ -322,6 +322,14 @@ fn state(
                 connect: Duration::from_millis(timeouts.connect_ms),
                 response_header: Duration::from_millis(timeouts.response_header_ms),
                 idle: Duration::from_millis(timeouts.idle_ms),
+                body: Duration::from_millis(timeouts.body_ms),
+                connection: Duration::from_millis(timeouts.connection_ms),
+            },
+            limits: Limits {
+                client_connections_max: limits.client_connections_max,
+                agent_exchanges_max: limits.agent_requests_max,
+                held_bytes_max: limits.held_bytes_max,
+                memory_bytes_max: limits.memory_bytes_max,
             },
             sync_before_egress: loaded.boot.durability == Durability::Egress,
         },
@@ -392,7 +400,9 @@ async fn serve(
     let mut hangup = handler(SignalKind::hangup())?;
     let mut terminate = handler(SignalKind::terminate())?;
     let mut interrupt = handler(SignalKind::interrupt())?;
-    let serving = listener::run(listeners, Arc::clone(&gateway.cx), stopped, GRACE);
+    let connections_max = loaded.boot.connections_max;
+    let cx = Arc::clone(&gateway.cx);
+    let serving = listener::run(listeners, connections_max, cx, stopped, GRACE);
     tokio::pin!(serving);
     let mut current = loaded;
     let mut generation = 1;

@@ -19,6 +19,7 @@ pub(super) fn check(raw: &RawConfig, complete: bool, diagnostics: &mut Vec<Diagn
     addresses(raw, diagnostics);
     default_agent(raw, diagnostics);
     memory(raw, diagnostics);
+    limits(raw, diagnostics);
     bypass(raw, diagnostics);
     if complete {
         open(raw, diagnostics);
@@ -115,6 +116,39 @@ fn memory(raw: &RawConfig, diagnostics: &mut Vec<Diagnostic>) {
             tenths % 10
         );
         diagnostics.push(Diagnostic::at(code::MEMORY, &setting.span, message));
+    }
+}
+
+/// Limits under which nothing of the largest size could pass.
+fn limits(raw: &RawConfig, diagnostics: &mut Vec<Diagnostic>) {
+    let held = raw.at("forward_proxy.limits.held_bytes");
+    let memory = raw.at("forward_proxy.limits.memory");
+    let least = raw.held_bytes_min();
+    if let Some(bytes) = held.integer().filter(|&bytes| bytes < least) {
+        let message = format!(
+            "forward_proxy.limits.held_bytes is {}, less than six times max_body_size",
+            show_size(bytes)
+        );
+        let help = format!(
+            "set it to {} or more, or max_body_size to less",
+            show_size(least)
+        );
+        let diagnostic = Diagnostic::at(code::CONFLICT, &held.span, message)
+            .label("the largest bodies would never fit")
+            .help(help);
+        diagnostics.push(diagnostic);
+    }
+    let least = raw.held_bytes();
+    if let Some(bytes) = memory.integer().filter(|&bytes| bytes < least) {
+        let message = format!(
+            "forward_proxy.limits.memory is {}, less than may be held of bodies alone",
+            show_size(bytes)
+        );
+        let help = format!("set it to {} or more", show_size(least.saturating_mul(2)));
+        let diagnostic = Diagnostic::at(code::CONFLICT, &memory.span, message)
+            .label("requests would be refused long before")
+            .help(help);
+        diagnostics.push(diagnostic);
     }
 }
 

@@ -17,10 +17,12 @@ use super::raw::RawConfig;
 use super::value::{Field, Setting};
 use super::walk::{parse_answer, parse_network};
 use super::{
-    Boot, Durability, Environment, Hidden, LogFormat, LogSettings, Settings, Timeouts,
+    Boot, Durability, Environment, Hidden, Limits, LogFormat, LogSettings, Settings, Timeouts,
     UpstreamRoots, search,
 };
 use places::Places;
+
+const MIB: u64 = 1024 * 1024;
 
 /// What a configuration is made into.
 pub(super) struct Parts {
@@ -126,6 +128,8 @@ impl RawConfig {
                 .map(|(address, _)| address)
                 .collect(),
             port: self.port(),
+            connections_max: u32::try_from(self.integer("forward_proxy.limits.connections"))
+                .unwrap_or(u32::MAX),
             audit_dir: dir("audit.dir", "audit"),
             durability,
             ca_dir: dir("tls.ca.dir", "ca"),
@@ -165,10 +169,41 @@ impl RawConfig {
                 connect_ms: self.integer("forward_proxy.timeouts.connect"),
                 response_header_ms: self.integer("forward_proxy.timeouts.response_header"),
                 idle_ms: self.integer("forward_proxy.timeouts.idle"),
+                body_ms: self.integer("forward_proxy.timeouts.body"),
+                connection_ms: self.integer("forward_proxy.timeouts.connection"),
             },
+            limits: self.limits(),
             decode_depth_max: u8::try_from(self.integer("dlp.decode_depth")).unwrap_or(u8::MAX),
             decode_bytes_max: bytes("dlp.decode_budget"),
         }
+    }
+
+    fn limits(&self) -> Limits {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let set = |name: &str| self.at(&format!("forward_proxy.limits.{name}")).integer();
+        let held = self.held_bytes();
+        let memory = set("memory").unwrap_or_else(|| held.saturating_mul(2).max(512 * MIB));
+        Limits {
+            client_connections_max: number(set("connections_per_client").unwrap_or(u64::MAX)),
+            agent_requests_max: number(set("requests_per_agent").unwrap_or(u64::MAX)),
+            held_bytes_max: number(held),
+            memory_bytes_max: number(memory),
+        }
+    }
+
+    /// How many bytes of bodies may be held.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.at("forward_proxy.limits.held_bytes")
+            .integer()
+            .unwrap_or_else(|| self.held_bytes_min().max(256 * MIB))
+    }
+
+    /// What a body takes that is larger than is held, from an agent that gets half of what there is: a
+    /// window, what is read meanwhile, and what is decoded.
+    pub(super) fn held_bytes_min(&self) -> u64 {
+        const WINDOWS: u64 = 3;
+        const AGENTS: u64 = 2;
+        self.integer("forward_proxy.max_body_size") * WINDOWS * AGENTS
     }
 
     fn port(&self) -> u16 {

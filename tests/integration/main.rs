@@ -13,6 +13,7 @@ mod hosts;
 mod http2;
 mod identity;
 mod limits;
+mod overload;
 mod responses;
 mod rows;
 mod rules_command;

@@ -24,6 +24,7 @@ use oktsec_model::{
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused};
 use crate::flow::{FlowState, Outcome};
+use crate::load::Share;
 use crate::mask::{fill, host_text, method_text};
 use crate::via::{Running, Via};
 
@@ -70,6 +71,7 @@ pub(crate) struct OpenExchange {
     answered_us: Option<u64>,
     /// Kept until the last byte of the response.
     _running: Running,
+    _share: Share,
     open: bool,
 }
 
@@ -186,7 +188,7 @@ impl Arrival {
         decision: &Decision,
         timing: Timing,
         request_bytes: &Arc<AtomicU64>,
-        flow: Option<&Arc<FlowState>>,
+        (flow, share): (Option<&Arc<FlowState>>, Share),
     ) -> Result<(OpenExchange, Entry), Refused> {
         let ledger = self.cx.ledger.clone();
         let bytes = Some(request_bytes.load(Ordering::Relaxed));
@@ -203,6 +205,7 @@ impl Arrival {
             answered: Answered::default(),
             answered_us: None,
             _running: self.running.clone(),
+            _share: share,
             open: true,
         };
         match ledger.decided(event).await {

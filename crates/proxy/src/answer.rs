@@ -13,7 +13,6 @@ use crate::account::OpenExchange;
 use crate::body::{Answer, ResponseBody};
 use crate::exchange::{Answering, Refused, refusal};
 use crate::flow::{self, Begun, Side, Source};
-use crate::judge::permit;
 use crate::pool::Checkin;
 
 /// An answer whose length is not known, and that pauses for so long, may be waited for: events, a
@@ -48,7 +47,7 @@ impl Judging<'_> {
         } else {
             snapshot.body_bytes_max()
         });
-        let Some(permit) = permit(held, self.context.cx) else {
+        let Some(held) = self.context.share.hold(held) else {
             return self.refuse(Reason::Overloaded).await;
         };
         let can_be_held = length.is_some_and(|bytes| bytes <= snapshot.body_bytes_max() as u64);
@@ -71,7 +70,7 @@ impl Judging<'_> {
                 return failed.response(self.context.head, self.context.dialect);
             }
         };
-        let (flow, first) = match flow::judge(flow, filled.moment()).await {
+        let (flow, first) = match flow::judge(flow, filled.moment(), &self.context.share).await {
             Ok(judged) => judged,
             Err((flow, decision)) => {
                 let later = flow.map_or_else(Vec::new, |flow| flow.later().to_vec());
@@ -85,7 +84,8 @@ impl Judging<'_> {
             first: (first, filled),
             source,
             length,
-            permits: vec![permit],
+            held: vec![held],
+            share: self.context.share.clone(),
         };
         let (released, outcome, _) = begun.start();
         self.exchange.responds(outcome);

@@ -15,7 +15,8 @@ use crate::body::ResponseBody;
 use crate::chain::Wire;
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused};
-use crate::judge::admit_rate;
+use crate::judge::enter;
+use crate::load::Share;
 use crate::respond::Dialect;
 use crate::tunnel::{connect_head, refuse_connect, unrecorded};
 use crate::via::Via;
@@ -36,6 +37,7 @@ pub(crate) struct Splice {
     idle: Duration,
     /// The connection counts until the tunnel has ended.
     via: Via,
+    _share: Share,
 }
 
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -64,9 +66,10 @@ impl Blind {
             let refused = Refused::boxed(decision);
             return Err(refuse_connect(arrival, &principal, target, refused).await);
         }
-        if let Err(refused) = admit_rate(&principal, &decision, &state.snapshot, cx) {
-            return Err(refuse_connect(arrival, &principal, target, refused).await);
-        }
+        let share = match enter(&principal, &decision, &state.snapshot, cx) {
+            Ok(share) => share,
+            Err(refused) => return Err(refuse_connect(arrival, &principal, target, refused).await),
+        };
         let open = arrival
             .tunnel_opened(Inspection::None, state.settings.sync_before_egress)
             .await;
@@ -79,6 +82,7 @@ impl Blind {
                 upstream,
                 idle: state.settings.timeouts.idle,
                 via,
+                _share: share,
             }),
             Err(error) => {
                 open.failed(error.reason);
@@ -98,7 +102,7 @@ impl Blind {
 impl Splice {
     /// Carries bytes until both sides have ended.
     pub(crate) async fn carry(self, client: impl AsyncRead + AsyncWrite) {
-        let (reason, bytes) = splice(client, self.upstream, self.idle).await;
+        let (reason, bytes) = splice(client, self.upstream, self.idle, &self.via).await;
         self.open.closed(reason, 0, bytes);
         drop(self.via);
     }
@@ -109,11 +113,13 @@ impl Splice {
     }
 }
 
-/// Copies both ways until both have ended, or neither has carried a byte for `idle`.
+/// Copies both ways until both have ended, neither has carried a byte for `idle`, or the connection has
+/// lived long enough.
 async fn splice(
     client: impl AsyncRead + AsyncWrite,
     upstream: Box<dyn Wire>,
     idle: Duration,
+    via: &Via,
 ) -> (Reason, (u64, u64)) {
     let (up, down) = (AtomicU64::new(0), AtomicU64::new(0));
     let (client_read, client_write) = tokio::io::split(client);
@@ -128,6 +134,7 @@ async fn splice(
     let reason = tokio::select! {
         _ = both => Reason::Allowed,
         () = silence(&up, &down, idle) => Reason::UpstreamTimeout,
+        () = via.life.expired() => Reason::Allowed,
     };
     (
         reason,

@@ -14,11 +14,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use oktsec_inspect::{Inspection, Progress};
 use oktsec_model::Reason;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::account::OpenExchange;
 use crate::flow::Released;
+use crate::load::Held;
 use crate::pool::Checkin;
 
 /// The body of every response that leaves us.
@@ -31,8 +31,8 @@ enum Inner {
 
 /// The body of a request on its way to the upstream.
 pub(crate) enum RequestBody {
-    /// Held and judged; the permit is for the memory.
-    Held(Full<Bytes>, Arc<OwnedSemaphorePermit>),
+    /// Held and judged.
+    Held(Full<Bytes>, Arc<Held>),
     /// Not to be scanned: it flows as it comes, and is counted.
     Streamed(Incoming, Arc<AtomicU64>),
     /// Judged as it flows.
@@ -92,8 +92,11 @@ pub(crate) enum HoldError {
     Timeout,
 }
 
-/// A held body may take this long to arrive.
-const HOLD_TIME_MAX: Duration = Duration::from_secs(300);
+/// How fast a client sends what is waited for.
+pub(crate) struct Pace {
+    began: Instant,
+    bytes: u64,
+}
 
 /// A client that has sent nothing for so long, and has not said how much will come, may wait for an
 /// answer to what it has sent.
@@ -102,7 +105,7 @@ pub(crate) const HOLD_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) const MESSAGE_PAUSE: Duration = Duration::from_millis(5);
 
 /// How far a body could be held.
-pub(crate) enum Held {
+pub(crate) enum Holding {
     /// All of it.
     All,
     /// There is more than is held; this chunk comes next.
@@ -117,27 +120,30 @@ pub(crate) async fn hold(
     body: &mut Incoming,
     inspection: &mut Inspection,
     pause: Option<Duration>,
-) -> Result<Held, HoldError> {
+    time_max: Duration,
+) -> Result<Holding, HoldError> {
     if let Some(length) = body.size_hint().exact() {
         inspection.reserve(usize::try_from(length).unwrap_or(usize::MAX));
     }
     let feeding = async {
+        let mut pace = Pace::begin();
         loop {
-            let patience = pause.unwrap_or(HOLD_TIME_MAX);
-            let frame = match tokio::time::timeout(patience, body.frame()).await {
-                Err(_) if pause.is_some() => return Ok(Held::Paused),
+            let until = pause.map_or_else(|| pace.deadline(), |pause| Instant::now() + pause);
+            let frame = match tokio::time::timeout_at(until, body.frame()).await {
+                Err(_) if pause.is_some() => return Ok(Holding::Paused),
                 Err(_) => return Err(HoldError::Timeout),
-                Ok(None) => return Ok(Held::All),
+                Ok(None) => return Ok(Holding::All),
                 Ok(Some(frame)) => frame.map_err(|error| hold_error(&error))?,
             };
-            if let Ok(chunk) = frame.into_data()
-                && inspection.push(&chunk) == Progress::TooLarge
-            {
-                return Ok(Held::TooMuch(chunk));
+            if let Ok(chunk) = frame.into_data() {
+                pace.add(chunk.len());
+                if inspection.push(&chunk) == Progress::TooLarge {
+                    return Ok(Holding::TooMuch(chunk));
+                }
             }
         }
     };
-    tokio::time::timeout(HOLD_TIME_MAX, feeding)
+    tokio::time::timeout(time_max, feeding)
         .await
         .unwrap_or(Err(HoldError::Timeout))
 }
@@ -177,6 +183,31 @@ pub(crate) fn hold_error(error: &hyper::Error) -> HoldError {
     }
 }
 
+// === impl Pace ===
+
+impl Pace {
+    /// Nothing is asked of a client for so long.
+    const GRACE: Duration = Duration::from_secs(10);
+    /// After that so many bytes a second, on the whole: less serves to keep us waiting.
+    const RATE_MIN: u64 = 1024;
+
+    pub(crate) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            bytes: 0,
+        }
+    }
+
+    pub(crate) const fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// When more must have come.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.began + Self::GRACE + Duration::from_secs(self.bytes / Self::RATE_MIN)
+    }
+}
+
 // === impl HoldError ===
 
 impl HoldError {
@@ -193,8 +224,8 @@ impl HoldError {
 
 impl RequestBody {
     /// A judged body.
-    pub(crate) fn held(bytes: Vec<u8>, permit: OwnedSemaphorePermit) -> Self {
-        Self::Held(Full::new(Bytes::from(bytes)), Arc::new(permit))
+    pub(crate) fn held(bytes: Vec<u8>, held: Held) -> Self {
+        Self::Held(Full::new(Bytes::from(bytes)), Arc::new(held))
     }
 
     /// The bytes that have gone, of a body that moves.
@@ -209,7 +240,7 @@ impl RequestBody {
     /// The same body once more, unless it has flowed away.
     pub(crate) fn copy(&self) -> Option<Self> {
         match self {
-            Self::Held(full, permit) => Some(Self::Held(full.clone(), Arc::clone(permit))),
+            Self::Held(full, held) => Some(Self::Held(full.clone(), Arc::clone(held))),
             Self::Streamed(..) | Self::Flowing(_) => None,
         }
     }
@@ -365,7 +396,7 @@ impl Relayed {
                 if let Some(data) = frame.data_ref() {
                     self.bytes += data.len() as u64;
                 }
-                let deadline = tokio::time::Instant::now() + self.idle_max;
+                let deadline = Instant::now() + self.idle_max;
                 self.idle.as_mut().reset(deadline);
                 self.end_if_over();
                 Poll::Ready(Some(Ok(frame)))

@@ -59,6 +59,10 @@ pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Con
         Some(client) => via.client = client,
         None => return Arrival::unreadable(&cx, &via, Reason::BadRequest).await,
     }
+    match cx.load.connect(via.client.ip()) {
+        Some(connected) => via.life.belongs(connected),
+        None => return,
+    }
     let life = Arc::clone(&via.life);
     let is_socks = tokio::select! {
         is_socks = begins_socks(&stream) => is_socks,

@@ -12,10 +12,10 @@ use oktsec_audit::Ledger;
 use oktsec_inspect::Snapshot;
 use oktsec_limit::Limiter;
 use oktsec_model::{ExchangeId, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::chain::Chain;
 use crate::identify::IdentitySettings;
+use crate::load::{Limits, Load};
 use crate::tls::authority::Authority;
 use crate::upstream::{Route, Timeouts, Upstream};
 
@@ -26,8 +26,7 @@ pub struct Context {
     pub(crate) ledger: Ledger,
     pub(crate) authority: Arc<Authority>,
     pub(crate) upstream: Upstream,
-    /// Bytes of request bodies that may be held at once, in KiB.
-    pub(crate) held_kib: Arc<Semaphore>,
+    pub(crate) load: Arc<Load>,
     pub(crate) distrust: Distrust,
     pub(crate) clock: Clock,
     /// The authority's certificate as PEM, for `/ca.pem`.
@@ -47,6 +46,8 @@ pub struct State {
 pub struct Settings {
     /// How callers are told apart.
     pub identity: IdentitySettings,
+    /// How much may be under way.
+    pub limits: Limits,
     /// How long upstreams may take.
     pub timeouts: Timeouts,
     /// Balancers, which say whose connections they pass on.
@@ -87,9 +88,6 @@ pub(crate) struct Distrust {
     clients: Mutex<HashMap<IpAddr, Instant>>,
 }
 
-/// Request bodies held at once, over all connections.
-const HELD_KIB_MAX: usize = 256 * 1024;
-
 // === impl Context ===
 
 impl Context {
@@ -98,13 +96,14 @@ impl Context {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new(parts: Parts) -> Result<Self, getrandom::Error> {
+        let load = Load::new(parts.state.settings.limits.clone());
         Ok(Self {
             state: ArcSwap::from_pointee(parts.state),
             limiter: parts.limiter,
             ledger: parts.ledger,
             authority: parts.authority,
             upstream: Upstream::new(&parts.upstream_tls),
-            held_kib: Arc::new(Semaphore::new(HELD_KIB_MAX)),
+            load: Arc::new(load),
             distrust: Distrust::default(),
             clock: Clock::new()?,
             ca_pem: parts.ca_pem,
@@ -113,6 +112,7 @@ impl Context {
 
     /// Puts a new generation in place. Requests under way keep the one they began with.
     pub fn replace(&self, state: State) {
+        self.load.limit(state.settings.limits.clone());
         self.state.store(Arc::new(state));
     }
 

@@ -16,7 +16,8 @@ use crate::answer::{Judging, has_body, limit_codings};
 use crate::body::{Answer, ResponseBody};
 use crate::context::{Context, State};
 use crate::headers::{strip_request, strip_response, without_extensions};
-use crate::judge::{Judgement, judge};
+use crate::judge::{Case, Judgement};
+use crate::load::Share;
 use crate::respond::{Dialect, LimitState, Refusal, content_detail, detail, http_status};
 use crate::strict::{self, Malformed};
 use crate::upstream::Sent;
@@ -62,11 +63,18 @@ pub(crate) async fn handle(
         Err(malformed) => return refuse_malformed(arrival, malformed, dialect).await,
     };
     arrival.identified(&head.principal, &head.target);
-    match judge(body, expects_continue, &head, &via, &state, &cx).await {
+    let case = Case {
+        head: &head,
+        via: &via,
+        state: &state,
+        cx: &cx,
+    };
+    match case.judge(body, expects_continue).await {
         Ok(judgement) => {
             let context = Answering {
                 head: &head,
                 decision: judgement.decision.clone(),
+                share: judgement.share.clone(),
                 state: &state,
                 cx: &cx,
                 dialect,
@@ -131,6 +139,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) head: &'a Arc<RequestHead>,
     /// What was decided of the request.
     pub(crate) decision: Decision,
+    /// Its place among what is under way.
+    pub(crate) share: Share,
     pub(crate) state: &'a State,
     pub(crate) cx: &'a Context,
     pub(crate) dialect: Dialect,
@@ -155,8 +165,9 @@ impl Answering<'_> {
             bytes,
             flow,
             timing,
+            share,
         } = judgement;
-        let allowed = arrival.allowed(head, &decision, timing, &bytes, flow.as_ref());
+        let allowed = arrival.allowed(head, &decision, timing, &bytes, (flow.as_ref(), share));
         let (mut exchange, entry) = match allowed.await {
             Ok(recorded) => recorded,
             Err(refused) => return refusal(&refused, head, dialect),
@@ -256,7 +267,7 @@ impl Answering<'_> {
             exchange,
             flows: websocket::flows(&self.state.snapshot, self.head, &self.decision),
             idle_max: self.state.settings.timeouts.idle,
-            memory: Arc::clone(&self.cx.held_kib),
+            share: self.share,
             life,
         };
         socket.open(parts)

@@ -11,9 +11,11 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use oktsec_inspect::{Flow, Moment};
 use oktsec_model::{Action, Decision, Finding, Reason};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use crate::body::{BodyError, drain, hold_error};
+use crate::body::{BodyError, Pace, drain, hold_error};
+use crate::load::{Held, Share};
 
 /// The part of a body that may leave, as it becomes known.
 pub(crate) struct Released {
@@ -43,7 +45,8 @@ struct Task {
     source: Source,
     windows: mpsc::Sender<Frame<Bytes>>,
     state: Arc<FlowState>,
-    _permits: Vec<OwnedSemaphorePermit>,
+    share: Share,
+    _held: Vec<Held>,
 }
 
 /// Where a body comes from.
@@ -81,7 +84,8 @@ pub(crate) struct Begun {
     pub(crate) first: (Vec<u8>, Filled),
     pub(crate) source: Source,
     pub(crate) length: Option<u64>,
-    pub(crate) permits: Vec<OwnedSemaphorePermit>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) share: Share,
 }
 
 // === impl Begun ===
@@ -96,7 +100,8 @@ impl Begun {
             source: self.source,
             windows: sender,
             state: Arc::clone(&state),
-            _permits: self.permits,
+            share: self.share,
+            _held: self.held,
         };
         tokio::spawn(task.run(self.flow, self.first));
         let released = Released {
@@ -116,6 +121,7 @@ impl Begun {
 pub(crate) async fn judge(
     mut flow: Flow,
     moment: Moment,
+    share: &Share,
 ) -> Result<(Flow, Vec<u8>), (Option<Flow>, Box<Decision>)> {
     /// More is judged off the threads that move bytes.
     const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -126,7 +132,9 @@ pub(crate) async fn judge(
         };
     }
     let unjudged = Box::new(flow.refuse(Reason::ScanError));
+    let turn = share.turn().await;
     let judging = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let judged = flow.judge(moment);
         (flow, judged)
     });
@@ -145,17 +153,26 @@ impl Source {
     /// # Errors
     /// Why there is not.
     pub(crate) async fn fill(&mut self, flow: &mut Flow) -> Result<Filled, Reason> {
+        let mut pace = Pace::begin();
         while !flow.is_full() {
             let pause = self.pause.filter(|_| flow.holds_any());
-            let patience = pause.unwrap_or(self.idle_max);
-            let frame = match tokio::time::timeout(patience, self.body.frame()).await {
+            let until = Instant::now() + pause.unwrap_or(self.idle_max);
+            let until = if self.side == Side::Client && self.pause.is_none() {
+                until.min(pace.deadline())
+            } else {
+                until
+            };
+            let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
                 Err(_) if pause.is_some() => return Ok(Filled::Up(Moment::Pause)),
                 Err(_) => return Err(self.side.silent()),
                 Ok(None) => return Ok(Filled::Up(Moment::End)),
                 Ok(Some(frame)) => frame.map_err(|error| self.side.broken(&error))?,
             };
             match frame.into_data() {
-                Ok(chunk) => flow.push(&chunk),
+                Ok(chunk) => {
+                    pace.add(chunk.len());
+                    flow.push(&chunk);
+                }
                 // A client's are dropped: nothing that was not judged leaves.
                 Err(frame) if self.side == Side::Upstream => {
                     if let Ok(trailers) = frame.into_trailers() {
@@ -220,7 +237,7 @@ impl Task {
                 Ok(filled) => filled,
                 Err(reason) => return self.end(flow.refuse(reason), flow.later(), false),
             };
-            match judge(flow, filled.moment()).await {
+            match judge(flow, filled.moment(), &self.share).await {
                 Ok((judged, out)) => (flow, released) = (judged, out),
                 Err((judged, decision)) => {
                     let later = judged.as_ref().map_or(&[][..], Flow::later);

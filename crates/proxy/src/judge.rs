@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use crate::account::Timing;
+use crate::body::{HOLD_PAUSE, HoldError, Holding, MESSAGE_PAUSE, RequestBody, drain, hold};
+use crate::context::{Context, State};
+use crate::exchange::Refused;
+use crate::flow::{self, Begun, Filled, FlowState, Side, Source};
+use crate::headers::is_grpc;
+use crate::load::{Held, Share};
+use crate::respond::LimitState;
+use crate::via::Via;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use oktsec_inspect::{Begin, Inspection, Judged, Moment, Snapshot};
 use oktsec_limit::{Admit, LimitKey};
 use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
-use tokio::sync::OwnedSemaphorePermit;
-
-use crate::account::Timing;
-use crate::body::{HOLD_PAUSE, Held, HoldError, MESSAGE_PAUSE, RequestBody, drain, hold};
-use crate::context::{Context, State};
-use crate::exchange::Refused;
-use crate::flow::{self, Begun, Filled, FlowState, Side, Source};
-use crate::headers::is_grpc;
-use crate::respond::LimitState;
-use crate::via::Via;
 
 /// A judged request: what was decided, and the body that may leave.
 pub(crate) struct Judgement {
@@ -29,93 +28,210 @@ pub(crate) struct Judgement {
     /// How a body that is judged as it flows ends.
     pub(crate) flow: Option<Arc<FlowState>>,
     pub(crate) timing: Timing,
+    /// Its place among what is under way.
+    pub(crate) share: Share,
 }
 
-/// Policy, rate, scan, in this order: what the policy refuses uses no quota, what the rate refuses
-/// is not scanned.
-pub(crate) async fn judge(
-    body: Incoming,
-    expects_continue: bool,
-    head: &Arc<RequestHead>,
-    via: &Via,
-    state: &State,
-    cx: &Context,
-) -> Result<Judgement, Box<Refused>> {
-    let began = cx.clock.monotonic_us();
-    let admitted = state
-        .snapshot
-        .admit(&head.principal, &head.target, &head.method);
-    let decided = cx.clock.monotonic_us();
-    let policy_us = decided - began;
-    judge_admitted(body, expects_continue, head, via, state, cx, admitted)
-        .await
-        .map_or_else(
-            |mut refused| {
-                let scan_us = cx.clock.monotonic_us() - decided;
-                refused.timing = Timing { policy_us, scan_us };
-                Err(refused)
-            },
-            |mut judgement| {
+/// One request, and what it is judged by.
+pub(crate) struct Case<'a> {
+    pub(crate) head: &'a Arc<RequestHead>,
+    pub(crate) via: &'a Via,
+    pub(crate) state: &'a State,
+    pub(crate) cx: &'a Context,
+}
+
+/// A refusal, and the body that nobody has read.
+struct Stop {
+    refused: Box<Refused>,
+    body: Option<Incoming>,
+}
+
+// === impl Case ===
+
+impl Case<'_> {
+    /// Policy, rate, scan, in this order: what the policy refuses uses no quota, what the rate refuses
+    /// is not scanned.
+    pub(crate) async fn judge(
+        &self,
+        body: Incoming,
+        expects_continue: bool,
+    ) -> Result<Judgement, Box<Refused>> {
+        let (head, clock) = (self.head, &self.cx.clock);
+        let began = clock.monotonic_us();
+        let snapshot = &self.state.snapshot;
+        let admitted = snapshot.admit(&head.principal, &head.target, &head.method);
+        let decided = clock.monotonic_us();
+        let policy_us = decided - began;
+        match self.judge_admitted(body, admitted).await {
+            Ok(mut judgement) => {
                 judgement.timing.policy_us = policy_us;
                 Ok(judgement)
-            },
-        )
+            }
+            Err(Stop { mut refused, body }) => {
+                // A client that waits for our word has sent nothing; it would be told to go on.
+                if let Some(body) = body.filter(|_| !expects_continue) {
+                    tokio::spawn(drain(body));
+                }
+                let scan_us = clock.monotonic_us() - decided;
+                refused.timing = Timing { policy_us, scan_us };
+                Err(refused)
+            }
+        }
+    }
+
+    async fn judge_admitted(&self, body: Incoming, admitted: Decision) -> Result<Judgement, Stop> {
+        let (head, snapshot) = (self.head, &self.state.snapshot);
+        if admitted.action == Action::Block {
+            let decision = snapshot.with_head_findings(head, admitted);
+            return Err(Stop::before(Refused::boxed(decision), body));
+        }
+        let tunnel = self.via.tunnel.as_ref();
+        if tunnel.is_some_and(|tunnel| !same_authority(&tunnel.target, &head.target)) {
+            let decision = Decision {
+                reason: Reason::HostMismatch,
+                action: Action::Block,
+                ..admitted
+            };
+            let decision = snapshot.with_head_findings(head, decision);
+            return Err(Stop::before(Refused::boxed(decision), body));
+        }
+        let share = match enter(&head.principal, &admitted, snapshot, self.cx) {
+            Ok(share) => share,
+            Err(mut refused) => {
+                refused.decision = snapshot.with_head_findings(head, refused.decision);
+                return Err(Stop::before(refused, body));
+            }
+        };
+        match Inspection::begin(snapshot, head, admitted) {
+            Begin::Decided(decision) => Err(Stop::before(Refused::boxed(decision), body)),
+            Begin::NeedBody(inspection) => self.scan(body, inspection, share).await,
+            Begin::Unscanned(decision) => {
+                let bytes = Arc::new(AtomicU64::new(0));
+                Ok(Judgement {
+                    decision,
+                    body: RequestBody::Streamed(body, Arc::clone(&bytes)),
+                    bytes,
+                    flow: None,
+                    timing: Timing::default(),
+                    share,
+                })
+            }
+        }
+    }
+
+    /// Holds the body and judges the whole request; what cannot be held is judged as it flows.
+    async fn scan(
+        &self,
+        mut body: Incoming,
+        mut inspection: Inspection,
+        share: Share,
+    ) -> Result<Judgement, Stop> {
+        let (snapshot, timeouts) = (&self.state.snapshot, self.state.settings.timeouts);
+        let limit = snapshot.body_bytes_max();
+        let length = body.size_hint().exact();
+        let announced = body.size_hint().lower();
+        if announced > limit as u64 && !snapshot.streams_oversize() {
+            let refused = too_large(&inspection, Some(announced), limit);
+            return Err(Stop::before(refused, body));
+        }
+        let likely = body
+            .size_hint()
+            .upper()
+            .map_or(limit, |upper| usize::try_from(upper).unwrap_or(limit));
+        let Some(held) = share.hold(likely.min(limit)) else {
+            return Err(Stop::before(overloaded(&inspection), body));
+        };
+        let pause = if is_grpc(&self.head.headers) {
+            MESSAGE_PAUSE
+        } else {
+            HOLD_PAUSE
+        };
+        let pause = Some(pause).filter(|_| length.is_none() && snapshot.streams_oversize());
+        let holding = hold(&mut body, &mut inspection, pause, timeouts.body);
+        let (chunk, moment) = match holding.await {
+            Err(error) => return Err(not_held(&inspection, &error).into()),
+            Ok(Holding::All) => {
+                let judging = judge_whole(inspection, held, share, self.cx);
+                return judging.await.map_err(Stop::from);
+            }
+            Ok(Holding::Paused) => (Bytes::new(), Moment::Pause),
+            Ok(Holding::TooMuch(chunk)) if snapshot.streams_oversize() => (chunk, Moment::Full),
+            Ok(Holding::TooMuch(_)) => {
+                let refused = too_large(&inspection, None, limit);
+                return Err(Stop::before(refused, body));
+            }
+        };
+        // What is read while a window waits, and what is decoded; who pauses sends little at a time.
+        let more = if moment == Moment::Pause { 0 } else { 2 };
+        let Some(more) = share.hold(limit.saturating_mul(more)) else {
+            return Err(Stop::before(overloaded(&inspection), body));
+        };
+        let flow = Flowing {
+            chunk,
+            moment,
+            body,
+            length,
+            pause,
+            held: vec![held, more],
+            share,
+        };
+        flow.begin(inspection, timeouts.idle, self.cx).await
+    }
 }
 
-async fn judge_admitted(
-    body: Incoming,
-    expects_continue: bool,
-    head: &Arc<RequestHead>,
-    via: &Via,
-    state: &State,
-    cx: &Context,
-    admitted: Decision,
-) -> Result<Judgement, Box<Refused>> {
-    let snapshot = &state.snapshot;
-    if admitted.action == Action::Block {
-        return Err(Refused::boxed(snapshot.with_head_findings(head, admitted)));
-    }
-    if via
-        .tunnel
-        .as_ref()
-        .is_some_and(|tunnel| !same_authority(&tunnel.target, &head.target))
-    {
-        let decision = Decision {
-            reason: Reason::HostMismatch,
-            action: Action::Block,
-            ..admitted
-        };
-        return Err(Refused::boxed(snapshot.with_head_findings(head, decision)));
-    }
-    if let Err(mut refused) = admit_rate(&head.principal, &admitted, snapshot, cx) {
-        refused.decision = snapshot.with_head_findings(head, refused.decision);
-        return Err(refused);
-    }
+// === impl Stop ===
 
-    let inspection = match Inspection::begin(snapshot, head, admitted) {
-        Begin::Decided(decision) => return Err(Refused::boxed(decision)),
-        Begin::NeedBody(inspection) => inspection,
-        Begin::Unscanned(decision) => {
-            let bytes = Arc::new(AtomicU64::new(0));
-            let body = RequestBody::Streamed(body, Arc::clone(&bytes));
-            return Ok(Judgement {
-                decision,
-                body,
-                bytes,
-                flow: None,
-                timing: Timing::default(),
-            });
+impl Stop {
+    /// The body has not been read to its end: many clients look at an answer only once they have sent
+    /// it, and a connection closed under them takes the answer with it.
+    const fn before(refused: Box<Refused>, body: Incoming) -> Self {
+        Self {
+            refused,
+            body: Some(body),
         }
-    };
-    scan(body, inspection, head, expects_continue, state, cx).await
+    }
+}
+
+impl From<Box<Refused>> for Stop {
+    fn from(refused: Box<Refused>) -> Self {
+        Self {
+            refused,
+            body: None,
+        }
+    }
+}
+
+fn overloaded(inspection: &Inspection) -> Box<Refused> {
+    Refused::boxed(inspection.refuse(Reason::Overloaded))
 }
 
 fn same_authority(tunnel: &Target, request: &Target) -> bool {
     tunnel.host == request.host && tunnel.port == request.port
 }
 
-/// Takes one request off the caller's quota.
-pub(crate) fn admit_rate(
+/// Takes one request off the caller's quota, and gives it a place among what is under way.
+pub(crate) fn enter(
+    principal: &Principal,
+    admitted: &Decision,
+    snapshot: &Snapshot,
+    cx: &Context,
+) -> Result<Share, Box<Refused>> {
+    let key = match snapshot.policies().configured(principal) {
+        Some(agent) => LimitKey::Agent(agent.clone()),
+        None => LimitKey::Anonymous,
+    };
+    admit_rate(&key, principal, admitted, snapshot, cx)?;
+    cx.load.enter(&key).ok_or_else(|| {
+        Refused::boxed(Decision {
+            action: Action::Block,
+            reason: Reason::Overloaded,
+            ..admitted.clone()
+        })
+    })
+}
+
+fn admit_rate(
+    key: &LimitKey,
     principal: &Principal,
     admitted: &Decision,
     snapshot: &Snapshot,
@@ -124,11 +240,7 @@ pub(crate) fn admit_rate(
     let Some(quota) = snapshot.quota(principal) else {
         return Ok(());
     };
-    let key = match snapshot.policies().configured(principal) {
-        Some(agent) => LimitKey::Agent(agent.clone()),
-        None => LimitKey::Anonymous,
-    };
-    match cx.limiter.admit(&key, quota, cx.clock.monotonic_us()) {
+    match cx.limiter.admit(key, quota, cx.clock.monotonic_us()) {
         Admit::Granted { .. } => Ok(()),
         Admit::Refused {
             retry_after_us,
@@ -152,71 +264,6 @@ pub(crate) fn admit_rate(
     }
 }
 
-/// Holds the body and judges the whole request; what cannot be held is judged as it flows.
-async fn scan(
-    mut body: Incoming,
-    mut inspection: Inspection,
-    head: &RequestHead,
-    expects_continue: bool,
-    state: &State,
-    cx: &Context,
-) -> Result<Judgement, Box<Refused>> {
-    let snapshot = &state.snapshot;
-    let limit = snapshot.body_bytes_max();
-    let length = body.size_hint().exact();
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 && !snapshot.streams_oversize() {
-        if !expects_continue {
-            drain(body).await;
-        }
-        return Err(too_large(&inspection, Some(announced), limit));
-    }
-    let likely = body
-        .size_hint()
-        .upper()
-        .map_or(limit, |upper| usize::try_from(upper).unwrap_or(limit));
-    let Some(permit) = permit(likely.min(limit), cx) else {
-        return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
-    };
-    let pause = if is_grpc(&head.headers) {
-        MESSAGE_PAUSE
-    } else {
-        HOLD_PAUSE
-    };
-    let pause = Some(pause).filter(|_| length.is_none() && snapshot.streams_oversize());
-    let (chunk, moment) = match hold(&mut body, &mut inspection, pause).await {
-        Err(error) => return Err(not_held(&inspection, &error)),
-        Ok(Held::All) => return judge_whole(inspection, permit, cx).await,
-        Ok(Held::Paused) => (Bytes::new(), Moment::Pause),
-        Ok(Held::TooMuch(chunk)) if snapshot.streams_oversize() => (chunk, Moment::Full),
-        Ok(Held::TooMuch(_)) => {
-            drain(body).await;
-            return Err(too_large(&inspection, None, limit));
-        }
-    };
-    // What is read while a window waits, and what is decoded; who pauses sends little at a time.
-    let more = if moment == Moment::Pause { 0 } else { 2 };
-    let Some(more) = self::permit(limit.saturating_mul(more), cx) else {
-        return Err(Refused::boxed(inspection.refuse(Reason::Overloaded)));
-    };
-    let flow = Flowing {
-        chunk,
-        moment,
-        body,
-        length,
-        pause,
-        permits: vec![permit, more],
-    };
-    flow.begin(inspection, state.settings.timeouts.idle, cx)
-        .await
-}
-
-/// The right to hold so many bytes, if there is room.
-pub(crate) fn permit(bytes: usize, cx: &Context) -> Option<OwnedSemaphorePermit> {
-    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-    Arc::clone(&cx.held_kib).try_acquire_many_owned(kib).ok()
-}
-
 /// A body that cannot be held to its end.
 struct Flowing {
     /// What came last and is not held yet.
@@ -225,7 +272,8 @@ struct Flowing {
     body: Incoming,
     length: Option<u64>,
     pause: Option<Duration>,
-    permits: Vec<OwnedSemaphorePermit>,
+    held: Vec<Held>,
+    share: Share,
 }
 
 impl Flowing {
@@ -235,15 +283,14 @@ impl Flowing {
         inspection: Inspection,
         idle_max: Duration,
         cx: &Context,
-    ) -> Result<Judgement, Box<Refused>> {
+    ) -> Result<Judgement, Stop> {
         let began = cx.clock.monotonic_us();
         let mut flow = inspection.flow();
         flow.push(&self.chunk);
-        let (flow, first) = match flow::judge(flow, self.moment).await {
+        let (flow, first) = match flow::judge(flow, self.moment, &self.share).await {
             Ok(judged) => judged,
             Err((_, decision)) => {
-                drain(self.body).await;
-                return Err(Refused::boxed(*decision));
+                return Err(Stop::before(Refused::boxed(*decision), self.body));
             }
         };
         let timing = Timing {
@@ -262,7 +309,8 @@ impl Flowing {
             first: (first, Filled::Up(self.moment)),
             source,
             length: self.length,
-            permits: self.permits,
+            held: self.held,
+            share: self.share.clone(),
         };
         let (released, state, bytes) = begun.start();
         Ok(Judgement {
@@ -271,17 +319,19 @@ impl Flowing {
             bytes,
             flow: Some(state),
             timing,
+            share: self.share,
         })
     }
 }
 
 async fn judge_whole(
     inspection: Inspection,
-    permit: OwnedSemaphorePermit,
+    held: Held,
+    share: Share,
     cx: &Context,
 ) -> Result<Judgement, Box<Refused>> {
     let began = cx.clock.monotonic_us();
-    let (judged, permit) = finish(inspection, permit).await?;
+    let (judged, held) = finish(inspection, held, &share).await?;
     let timing = Timing {
         policy_us: 0,
         scan_us: cx.clock.monotonic_us() - began,
@@ -292,28 +342,35 @@ async fn judge_whole(
         return Err(refused);
     }
     let bytes = Arc::new(AtomicU64::new(judged.body.len() as u64));
-    let body = RequestBody::held(judged.body, permit);
+    let body = RequestBody::held(judged.body, held);
     Ok(Judgement {
         decision: judged.decision,
         body,
         bytes,
         flow: None,
         timing,
+        share,
     })
 }
 
-/// Judges; the permit stays with the body, wherever it is.
+/// Judges; what is held for the body stays with it, wherever it is.
 async fn finish(
     inspection: Inspection,
-    permit: OwnedSemaphorePermit,
-) -> Result<(Judged, OwnedSemaphorePermit), Box<Refused>> {
+    held: Held,
+    share: &Share,
+) -> Result<(Judged, Held), Box<Refused>> {
     /// Larger bodies are scanned off the threads that move bytes.
     const INLINE_BYTES_MAX: usize = 64 * 1024;
     if inspection.body_bytes() <= INLINE_BYTES_MAX {
-        return Ok((inspection.finish(), permit));
+        return Ok((inspection.finish(), held));
     }
     let unjudged = inspection.refuse(Reason::ScanError);
-    tokio::task::spawn_blocking(move || (inspection.finish(), permit))
+    let turn = share.turn().await;
+    let judging = move || {
+        let _turn = turn;
+        (inspection.finish(), held)
+    };
+    tokio::task::spawn_blocking(judging)
         .await
         .map_err(|_| Refused::boxed(unjudged))
 }

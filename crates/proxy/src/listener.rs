@@ -11,14 +11,15 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::connection;
 use crate::context::Context;
+use crate::load::{self, Pressure};
 use crate::via::Life;
 
-/// Connections at once, over all listeners of one gateway.
-const CONNECTIONS_MAX: u32 = 4096;
 const BACKLOG: i32 = 1024;
 /// Longest pause after an accept error, such as too many open files.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the memory of the process is looked at.
+const WEIGH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Binds one address.
 ///
@@ -41,14 +42,16 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts until `stop` is told, then waits at most `grace` for the connections to end.
+/// Accepts at most `connections_max` connections at once until `stop` is told, then waits at most
+/// `grace` for those to end.
 pub async fn run(
     listeners: Vec<TcpListener>,
+    connections_max: u32,
     cx: Arc<Context>,
     stop: watch::Receiver<bool>,
     grace: Duration,
 ) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+    let permits = Arc::new(Semaphore::new(connections_max as usize));
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -60,12 +63,13 @@ pub async fn run(
             ))
         })
         .collect();
-    tokio::spawn(sweep(Arc::clone(&cx), stop));
+    tokio::spawn(sweep(Arc::clone(&cx), stop.clone()));
+    tokio::spawn(weigh(Arc::clone(&cx), stop));
     for task in accepting {
         // A panicked accept loop has nothing left to wait for.
         let _ = task.await;
     }
-    let _ = tokio::time::timeout(grace, permits.acquire_many(CONNECTIONS_MAX)).await;
+    let _ = tokio::time::timeout(grace, permits.acquire_many(connections_max)).await;
 }
 
 async fn accept(
@@ -81,6 +85,10 @@ async fn accept(
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let Ok(permit) = permit else { return };
+        if cx.load.pressure() == Pressure::Connections {
+            tokio::time::sleep(WEIGH_INTERVAL).await;
+            continue;
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -90,7 +98,8 @@ async fn accept(
                 backoff = Duration::from_millis(5);
                 // Without it small messages wait for acknowledgements (40 ms and more).
                 let _ = stream.set_nodelay(true);
-                let life = Life::new(stop.clone(), permit);
+                let time_max = cx.state().settings.timeouts.connection;
+                let life = Life::new(stop.clone(), permit, time_max);
                 tokio::spawn(connection::serve(stream, client, Arc::clone(&cx), life));
             }
             Err(error) => {
@@ -106,6 +115,15 @@ async fn sweep(cx: Arc<Context>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => cx.upstream.sweep(),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn weigh(cx: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(WEIGH_INTERVAL) => cx.load.weigh(load::resident_bytes()),
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }

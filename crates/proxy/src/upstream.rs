@@ -38,6 +38,10 @@ pub struct Timeouts {
     pub response_header: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
+    /// For the body of a request that is held until it is judged.
+    pub body: Duration,
+    /// For a connection of an agent, however busy; a request under way is carried to its end.
+    pub connection: Duration,
 }
 
 /// Connections to upstreams.

@@ -1,14 +1,16 @@
 //! How a request reached us: the connection, and the tunnel it came through.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use oktsec_model::{ExchangeId, Target};
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 
 use crate::identify::Claims;
+use crate::load::Connected;
 
 /// How a request reached us.
 #[derive(Clone)]
@@ -23,6 +25,10 @@ pub(crate) struct Via {
 pub(crate) struct Life {
     /// Told when the gateway stops.
     stop: watch::Receiver<bool>,
+    /// When it has lived long enough.
+    ends_at: Instant,
+    /// Counted once it is known whose it is.
+    client: OnceLock<Connected>,
     /// Kept until the last tunnel of the connection has ended.
     _permit: OwnedSemaphorePermit,
     /// Exchanges that have not ended.
@@ -44,9 +50,15 @@ pub(crate) struct Tunnel {
 // === impl Life ===
 
 impl Life {
-    pub(crate) fn new(stop: watch::Receiver<bool>, permit: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        stop: watch::Receiver<bool>,
+        permit: OwnedSemaphorePermit,
+        time_max: Duration,
+    ) -> Self {
         Self {
             stop,
+            ends_at: Instant::now() + time_max,
+            client: OnceLock::new(),
             _permit: permit,
             running: Arc::new(AtomicUsize::new(0)),
         }
@@ -70,11 +82,25 @@ impl Life {
         }
     }
 
-    /// Returns when the gateway stops.
+    /// Counts the connection as one of its client's.
+    pub(crate) fn belongs(&self, client: Connected) {
+        // Nobody else says whose it is.
+        let _ = self.client.set(client);
+    }
+
+    /// Returns when the gateway stops, or the connection has lived long enough.
     pub(crate) async fn stopped(&self) {
         let mut stop = self.stop.clone();
-        // A sender that is gone has stopped too.
-        let _ = stop.wait_for(|stop| *stop).await;
+        tokio::select! {
+            // A sender that is gone has stopped too.
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = self.expired() => {}
+        }
+    }
+
+    /// Returns when the connection has lived long enough.
+    pub(crate) async fn expired(&self) {
+        tokio::time::sleep_until(self.ends_at).await;
     }
 }
 

@@ -16,7 +16,6 @@ use hyper_util::rt::TokioIo;
 use oktsec_inspect::{Flow, Snapshot};
 use oktsec_model::{Decision, Reason, RequestHead};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
 
 use self::frames::{CloseCode, close};
 use self::relay::{End, Way};
@@ -24,6 +23,7 @@ use crate::account::OpenExchange;
 use crate::body::ResponseBody;
 use crate::flow::Side;
 use crate::headers::ask_websocket;
+use crate::load::Share;
 use crate::strict::is_websocket;
 use crate::via::Life;
 
@@ -39,7 +39,7 @@ pub(crate) struct Socket {
     pub(crate) flows: [Option<Flow>; 2],
     pub(crate) idle_max: Duration,
     /// What all bodies and messages that are held share, in KiB.
-    pub(crate) memory: Arc<Semaphore>,
+    pub(crate) share: Share,
     /// The connection counts until the socket has ended.
     pub(crate) life: Arc<Life>,
 }
@@ -113,7 +113,7 @@ impl Socket {
             agent,
             upstream,
             ways,
-            (self.idle_max, &self.memory),
+            (self.idle_max, &self.share),
             &self.life,
         )
         .await;
@@ -134,7 +134,7 @@ async fn carry(
     agent: Upgraded,
     upstream: Upgraded,
     ways: [(Side, Option<Flow>, &AtomicU64); 2],
-    (idle_max, memory): (Duration, &Arc<Semaphore>),
+    (idle_max, share): (Duration, &Share),
     life: &Life,
 ) -> End {
     let (agent_read, mut agent_write) = tokio::io::split(TokioIo::new(agent));
@@ -149,7 +149,7 @@ async fn carry(
         is_between,
         idle_max,
         arrivals: &arrivals,
-        memory,
+        share,
     };
     let end = {
         let up = way(up, &between[0]).carry(agent_read, &mut upstream_write);

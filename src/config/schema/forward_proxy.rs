@@ -169,20 +169,7 @@ pub(super) const KEYS: &[Key] = &[
          is the client's address; connections from them without it are closed.",
     )
     .examples(&["[10.0.0.0/24]"]),
-    Key::new(
-        "limits",
-        Kind::Map {
-            keys: Text::Any,
-            values: &Kind::Integer {
-                min: 1,
-                max: u64::MAX,
-                unit: "",
-            },
-        },
-        "{}",
-        "Other limits by name.",
-    )
-    .later(),
+    Key::section("limits", LIMITS, "How much may be under way at once."),
 ];
 
 const TIMEOUTS: &[Key] = &[
@@ -212,6 +199,82 @@ const TIMEOUTS: &[Key] = &[
         },
         "5m",
         "Without a byte in either direction.",
+    ),
+    Key::new(
+        "body",
+        Kind::Duration {
+            min_ms: SECOND_MS,
+            max_ms: DAY_MS,
+        },
+        "5m",
+        "For a request's body that is held until it is judged. Whoever sends less than 1 KiB a second \
+         is not waited for that long.",
+    ),
+    Key::new(
+        "connection",
+        Kind::Duration {
+            min_ms: SECOND_MS,
+            max_ms: 30 * DAY_MS,
+        },
+        "24h",
+        "For an agent's connection, however busy: then it is asked to end. Requests under way are \
+         carried to their end, tunnels in `tls.bypass` are not.",
+    ),
+];
+
+const LIMITS: &[Key] = &[
+    Key::new(
+        "connections",
+        Kind::Integer {
+            min: 16,
+            max: 1_000_000,
+            unit: "connections",
+        },
+        "4096",
+        "Connections of agents in all; more wait to be accepted. Each takes up to two open files. A \
+         change needs a restart.",
+    ),
+    Key::new(
+        "connections_per_client",
+        Kind::Integer {
+            min: 1,
+            max: 1_000_000,
+            unit: "connections",
+        },
+        "2048",
+        "Connections of one address (of IPv6, of one network of 64 bits); more are closed.",
+    ),
+    Key::new(
+        "requests_per_agent",
+        Kind::Integer {
+            min: 1,
+            max: 1_000_000,
+            unit: "requests",
+        },
+        "256",
+        "Requests of one agent under way at once, its WebSockets and `tls.bypass` tunnels with them; \
+         more are refused as `proxy_overloaded`.",
+    ),
+    Key::new(
+        "held_bytes",
+        Kind::Size {
+            min: MIB,
+            max: 1024 * 1024 * MIB,
+        },
+        "null",
+        "Bytes of bodies held at once; one agent gets half of them. `null` is 256 MiB, or six times \
+         `max_body_size` where that is more. Requests beyond it are refused as `proxy_overloaded`.",
+    ),
+    Key::new(
+        "memory",
+        Kind::Size {
+            min: 64 * MIB,
+            max: 1024 * 1024 * MIB,
+        },
+        "null",
+        "The memory of the process. From 80 percent of it on no bodies are held (`proxy_overloaded`), \
+         from 90 percent on no connections accepted. `null` is 512 MiB, or twice `held_bytes` where \
+         that is more.",
     ),
 ];
 

@@ -1,16 +1,15 @@
 //! Messages between the two ends of a WebSocket: each is judged before any of it passes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use oktsec_inspect::{Flow, Moment};
 use oktsec_model::{Decision, Finding, Reason};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::frames::{CloseCode, Frame, FrameHead, HEAD_BYTES_MAX, Opcode};
 use crate::flow::{self, Side};
+use crate::load::{Held, Share};
 
 /// The longest message that is held until it is judged.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -31,7 +30,7 @@ pub(crate) struct Way<'a> {
     /// Counts what comes, either way: a socket is idle when nothing does.
     pub(crate) arrivals: &'a AtomicU64,
     /// What all bodies and messages that are held share, in KiB.
-    pub(crate) memory: &'a Arc<Semaphore>,
+    pub(crate) share: &'a Share,
 }
 
 /// How a way ended.
@@ -94,7 +93,7 @@ impl Way<'_> {
                 let Some(Whole { payload, raw }) = message.take(frame)? else {
                     continue;
                 };
-                flow = judge(flow, &payload).await?;
+                flow = judge(flow, &payload, self.share).await?;
                 self.write(&raw, true, to).await?;
                 self.bytes
                     .fetch_add(payload.len() as u64, Ordering::Relaxed);
@@ -108,31 +107,26 @@ impl Way<'_> {
     }
 
     /// Asks for the memory of a message that is not small; gives it back once there is none.
-    fn reserve(
-        &self,
-        bytes: usize,
-        held: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<(), CloseCode> {
+    fn reserve(&self, bytes: usize, held: &mut Option<Held>) -> Result<(), CloseCode> {
         const FREE_BYTES: usize = 128 * 1024;
-        const STEP_KIB: usize = 1024;
+        const STEP_BYTES: usize = 1024 * 1024;
         if bytes <= FREE_BYTES {
             *held = None;
             return Ok(());
         }
-        let wanted = (bytes / 1024).next_multiple_of(STEP_KIB);
-        let missing =
-            wanted.saturating_sub(held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+        let wanted = bytes.next_multiple_of(STEP_BYTES);
+        let missing = wanted.saturating_sub(held.as_ref().map_or(0, Held::bytes));
         if missing == 0 {
             return Ok(());
         }
-        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let more = Arc::clone(self.memory).try_acquire_many_owned(missing);
-        let more = more.map_err(|_| CloseCode::Overloaded)?;
-        match held {
-            Some(held) => held.merge(more),
-            None => *held = Some(more),
-        }
-        Ok(())
+        let is_there = match held {
+            Some(held) => held.grow(missing),
+            None => {
+                *held = self.share.hold(missing);
+                held.is_some()
+            }
+        };
+        is_there.then_some(()).ok_or(CloseCode::Overloaded)
     }
 
     /// Frames pass as they come; only their borders are kept track of.
@@ -217,12 +211,12 @@ impl Way<'_> {
     }
 }
 
-async fn judge(mut flow: Flow, payload: &[u8]) -> Result<Flow, End> {
+async fn judge(mut flow: Flow, payload: &[u8], share: &Share) -> Result<Flow, End> {
     if payload.is_empty() {
         return Ok(flow);
     }
     flow.push(payload);
-    match flow::judge(flow, Moment::Pause).await {
+    match flow::judge(flow, Moment::Pause, share).await {
         Ok((flow, _)) => Ok(flow),
         Err((flow, decision)) => {
             let later = flow.map_or_else(Vec::new, |flow| flow.later().to_vec());
