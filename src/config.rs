@@ -62,6 +62,8 @@ pub(crate) struct Loaded {
     pub(crate) digest: String,
     /// The file that was read.
     pub(crate) path: PathBuf,
+    /// Every file that was read, secrets aside, and the directories in which others would be.
+    pub(crate) files: Vec<PathBuf>,
     /// Every setting with its origin.
     pub(crate) effective: RawConfig,
 }
@@ -243,7 +245,7 @@ fn load_as(
 ) -> Result<Loaded, ConfigErrors> {
     let env = Environment(env);
     let mut diagnostics = Vec::new();
-    let mut node = include::read(path, env, &mut diagnostics);
+    let (mut node, mut files) = include::read(path, env, &mut diagnostics);
     // Of a tree that is only half there, nothing more can be said that is true.
     if diagnostics
         .iter()
@@ -282,6 +284,10 @@ fn load_as(
                 boot,
                 policies,
                 settings,
+                files: {
+                    files.extend(own.places);
+                    files
+                },
                 rules: own.files,
                 warnings: diagnostics,
                 digest: raw.digest(),

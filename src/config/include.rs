@@ -21,18 +21,24 @@ const DEPTH_MAX: usize = 8;
 /// The most files of one configuration.
 const FILES_MAX: usize = 256;
 
-/// Reads a file with everything it includes. What cannot be read is reported and left out.
-pub(super) fn read(path: &Path, env: Environment<'_>, diagnostics: &mut Vec<Diagnostic>) -> Node {
+/// Reads a file with everything it includes; names the files, and the directories in which others would
+/// be. What cannot be read is reported and left out.
+pub(super) fn read(
+    path: &Path,
+    env: Environment<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Node, Vec<PathBuf>) {
     let mut reader = Reader {
         env,
         diagnostics,
         open: Vec::new(),
-        files: 0,
+        files: Vec::new(),
     };
     let source = Source::inline(SourceKind::File, &path.display().to_string(), "");
-    reader
+    let node = reader
         .file(path, None)
-        .unwrap_or_else(|| Node::empty_map(Span::whole(&source)))
+        .unwrap_or_else(|| Node::empty_map(Span::whole(&source)));
+    (node, reader.files)
 }
 
 struct Reader<'r> {
@@ -40,7 +46,8 @@ struct Reader<'r> {
     diagnostics: &'r mut Vec<Diagnostic>,
     /// The files that are being read, outermost first, in canonical form.
     open: Vec<PathBuf>,
-    files: usize,
+    /// The files that were read, and the directories that were looked into.
+    files: Vec<PathBuf>,
 }
 
 // === impl Reader ===
@@ -48,6 +55,7 @@ struct Reader<'r> {
 impl Reader<'_> {
     /// One file, its includes merged in. `None` where nothing could be read.
     fn file(&mut self, path: &Path, from: Option<&Span>) -> Option<Node> {
+        self.files.push(path.to_owned());
         let source = match load(path) {
             Ok(source) => source,
             Err(reason) => {
@@ -62,8 +70,7 @@ impl Reader<'_> {
             self.report(code::INCLUDE, from, message);
             return None;
         }
-        self.files += 1;
-        if self.open.len() >= DEPTH_MAX || self.files > FILES_MAX {
+        if self.open.len() >= DEPTH_MAX || self.files.len() > FILES_MAX {
             let message =
                 format!("more than {DEPTH_MAX} files deep, or more than {FILES_MAX} files");
             self.report(code::INCLUDE, from, message);
@@ -107,6 +114,10 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            if pattern.contains('*') {
+                self.files
+                    .extend(base.join(&pattern).parent().map(Path::to_owned));
+            }
             for file in files {
                 if let Some(mut other) = self.file(&file, Some(&span)) {
                     forget_include(&mut other);

@@ -12,6 +12,7 @@ mod hostile;
 mod hosts;
 mod http2;
 mod identity;
+mod lifecycle;
 mod limits;
 mod overload;
 mod responses;

@@ -18,6 +18,8 @@ use crate::config::raw::RawConfig;
 #[derive(Default)]
 pub(in crate::config) struct OwnRules {
     pub(in crate::config) files: Vec<RuleFile>,
+    /// The files and directories that were looked into, in canonical form.
+    pub(in crate::config) places: Vec<PathBuf>,
     /// The ids of all rules, where something asks for them and they could be read.
     pub(in crate::config) ids: Option<Vec<String>>,
     /// Categories that are not built in; `None` where rules could not be read.
@@ -46,9 +48,9 @@ impl OwnRules {
     pub(in crate::config) fn read(raw: &RawConfig, diagnostics: &mut Vec<Diagnostic>) -> Self {
         const SETTING: &str = "dlp.custom_rules_dir";
         let before = diagnostics.len();
-        let sources = match raw.file_path(SETTING) {
+        let (sources, places) = match raw.file_path(SETTING) {
             Some(dir) => sources(&dir, &raw.at(SETTING).span, diagnostics),
-            None => Vec::new(),
+            None => Default::default(),
         };
         let files: Vec<RuleFile> = sources
             .iter()
@@ -61,12 +63,14 @@ impl OwnRules {
         if files.is_empty() && !names_rules(raw) {
             return Self {
                 categories: (!unread).then(Vec::new),
+                places,
                 ..Self::default()
             };
         }
         match Detector::load_rules(&files) {
             Ok(rules) => Self {
                 files,
+                places,
                 // Of files that were not read, nobody knows the ids.
                 ids: (!unread).then(|| ids(&rules, raw)),
                 categories: (!unread).then(|| categories(&rules)),
@@ -127,7 +131,12 @@ fn categories(rules: &[Rule]) -> Vec<String> {
     words
 }
 
-fn sources(dir: &Path, setting: &Span, diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<Source>> {
+/// The files of a directory, and all places that were looked into for them.
+fn sources(
+    dir: &Path,
+    setting: &Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Arc<Source>>, Vec<PathBuf>) {
     let mut visit = Visit {
         setting,
         seen: HashSet::new(),
@@ -144,7 +153,9 @@ fn sources(dir: &Path, setting: &Span, diagnostics: &mut Vec<Diagnostic>) -> Vec
         }
     }
     diagnostics.append(&mut visit.errors);
-    read
+    let mut places: Vec<PathBuf> = visit.seen.into_iter().collect();
+    places.sort();
+    (read, places)
 }
 
 /// A mistake at its line.

@@ -273,6 +273,11 @@ impl Home {
         };
         let mut command = self.command(&["start"]);
         command.stdout(file("stdout")).stderr(file("stderr"));
+        // Where a test is the service manager.
+        let manager = self.path().join(MANAGER);
+        if manager.exists() {
+            command.env("NOTIFY_SOCKET", manager);
+        }
         let mut child = command.spawn().expect("the program is built");
         wait_for("the gateway to answer", || {
             if let Some(status) = child.try_wait().expect("the child is ours") {
@@ -284,6 +289,9 @@ impl Home {
         .then_some(child)
     }
 }
+
+/// The socket on which a service manager listens, in the home.
+pub(crate) const MANAGER: &str = "manager";
 
 /// The configuration with this test's port and upstreams in it.
 fn behind(config: &Config, upstream: &Upstream, home: &Home, port: u16) -> Config {
