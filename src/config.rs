@@ -152,6 +152,8 @@ pub(crate) struct Settings {
     pub(crate) streams_oversize: bool,
     /// Balancers in front, which say whose connections they pass on.
     pub(crate) balancers: Vec<IpNet>,
+    /// The certificate of the proxy's own port.
+    pub(crate) port_tls: Option<PortTls>,
     /// The proxy behind this one: an address or `env`. It may hold a password.
     pub(crate) upstream_proxy: Option<Hidden>,
     /// Whether TLS is opened.
@@ -189,6 +191,17 @@ pub(crate) struct Timeouts {
     pub(crate) body_ms: u64,
     /// For an agent's connection, however busy.
     pub(crate) connection_ms: u64,
+}
+
+/// The PEM files of the proxy's own port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct PortTls {
+    /// The certificate and those between it and its root.
+    pub(crate) cert: PathBuf,
+    /// Its key.
+    pub(crate) key: PathBuf,
+    /// Whose certificates agents must have, where they must have any.
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// How much may be under way at once.
@@ -280,14 +293,13 @@ fn load_as(
                 policies,
                 settings,
             } = parts;
+            files.extend(own.places);
+            files.extend(settings.port_tls.iter().flat_map(port_files));
             Ok(Loaded {
                 boot,
                 policies,
                 settings,
-                files: {
-                    files.extend(own.places);
-                    files
-                },
+                files,
                 rules: own.files,
                 warnings: diagnostics,
                 digest: raw.digest(),
@@ -297,6 +309,11 @@ fn load_as(
         }
         Some(_) | None => Err(ConfigErrors::new(path, diagnostics)),
     }
+}
+
+fn port_files(tls: &PortTls) -> impl Iterator<Item = PathBuf> {
+    let own = [tls.cert.clone(), tls.key.clone()];
+    own.into_iter().chain(tls.client_ca.clone())
 }
 
 /// What could not be expanded is no fitting value either; saying that too helps nobody.
@@ -334,6 +351,19 @@ impl Loaded {
             return Err(ConfigErrors::new(&self.path, diagnostics));
         }
         Ok(secrets)
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// How the proxy's own address begins.
+    pub(crate) const fn scheme(&self) -> &'static str {
+        if self.port_tls.is_some() {
+            "https"
+        } else {
+            "http"
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{EnvArgs, EnvFormat};
 use crate::command::{Context, known_agent};
+use crate::config::Loaded;
 use crate::exit::ExitCode;
 
 type Variables = Vec<(&'static str, String)>;
@@ -34,7 +35,7 @@ pub(super) fn run(args: &EnvArgs, context: &Context) -> anyhow::Result<ExitCode>
     }
     let proxy = match &args.proxy {
         Some(url) => url.clone(),
-        None => proxy_url(agent.as_ref(), loaded.boot.port),
+        None => proxy_url(agent.as_ref(), &loaded),
     };
     context.output.data(&render(
         &variables(&proxy, &files, agent.as_ref()),
@@ -46,10 +47,11 @@ pub(super) fn run(args: &EnvArgs, context: &Context) -> anyhow::Result<ExitCode>
 
 /// The user name carries the claim for programs that cannot send a header; some programs send it
 /// only with a password beside it.
-fn proxy_url(agent: Option<&AgentName>, port: u16) -> String {
+fn proxy_url(agent: Option<&AgentName>, loaded: &Loaded) -> String {
+    let (scheme, port) = (loaded.settings.scheme(), loaded.boot.port);
     match agent {
-        Some(agent) => format!("http://{agent}:x@localhost:{port}"),
-        None => format!("http://localhost:{port}"),
+        Some(agent) => format!("{scheme}://{agent}:x@localhost:{port}"),
+        None => format!("{scheme}://localhost:{port}"),
     }
 }
 

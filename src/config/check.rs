@@ -20,6 +20,7 @@ pub(super) fn check(raw: &RawConfig, complete: bool, diagnostics: &mut Vec<Diagn
     default_agent(raw, diagnostics);
     memory(raw, diagnostics);
     limits(raw, diagnostics);
+    port_tls(raw, diagnostics);
     bypass(raw, diagnostics);
     if complete {
         open(raw, diagnostics);
@@ -116,6 +117,23 @@ fn memory(raw: &RawConfig, diagnostics: &mut Vec<Diagnostic>) {
             tenths % 10
         );
         diagnostics.push(Diagnostic::at(code::MEMORY, &setting.span, message));
+    }
+}
+
+/// A certificate without its key, or a key without its certificate.
+fn port_tls(raw: &RawConfig, diagnostics: &mut Vec<Diagnostic>) {
+    let key = |name: &str| format!("forward_proxy.tls.{name}");
+    let is_set = |name: &str| raw.at(&key(name)).text().is_some();
+    for name in ["cert", "key"] {
+        let other = if name == "cert" { "key" } else { "cert" };
+        let asked = [other, "client_ca"].into_iter().find(|name| is_set(name));
+        if let Some(asked) = asked.filter(|_| !is_set(name)) {
+            let message = format!("{} is set without {}", key(asked), key(name));
+            let help =
+                "set forward_proxy.tls.cert and forward_proxy.tls.key, both as paths of PEM files";
+            let span = &raw.at(&key(asked)).span;
+            diagnostics.push(Diagnostic::at(code::CONFLICT, span, message).help(help));
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use super::raw::RawConfig;
 use super::value::{Field, Setting};
 use super::walk::{parse_answer, parse_network};
 use super::{
-    Boot, Durability, Environment, Hidden, Limits, LogFormat, LogSettings, Settings, Timeouts,
-    UpstreamRoots, search,
+    Boot, Durability, Environment, Hidden, Limits, LogFormat, LogSettings, PortTls, Settings,
+    Timeouts, UpstreamRoots, search,
 };
 use places::Places;
 
@@ -151,6 +151,7 @@ impl RawConfig {
         Settings {
             body_bytes_max: bytes("forward_proxy.max_body_size"),
             balancers: networks("forward_proxy.proxy_protocol_from"),
+            port_tls: self.port_tls(),
             upstream_proxy: (self.text("forward_proxy.upstream_proxy"))
                 .map(|text| Hidden(text.to_owned())),
             streams_oversize: self.text("forward_proxy.oversize") != Some("block"),
@@ -176,6 +177,14 @@ impl RawConfig {
             decode_depth_max: u8::try_from(self.integer("dlp.decode_depth")).unwrap_or(u8::MAX),
             decode_bytes_max: bytes("dlp.decode_budget"),
         }
+    }
+
+    fn port_tls(&self) -> Option<PortTls> {
+        Some(PortTls {
+            cert: self.file_path("forward_proxy.tls.cert")?,
+            key: self.file_path("forward_proxy.tls.key")?,
+            client_ca: self.file_path("forward_proxy.tls.client_ca"),
+        })
     }
 
     fn limits(&self) -> Limits {

@@ -15,6 +15,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod overload;
+mod port_tls;
 mod responses;
 mod rows;
 mod rules_command;

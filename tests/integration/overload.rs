@@ -116,10 +116,17 @@ fn a_client_has_no_more_connections_than_it_may() {
         )
         .status()
     };
+    // Whoever is answered is counted.
     let held: Vec<TcpStream> = (0..3)
         .map(|_| connect_from(&gateway, "127.0.0.7"))
+        .map(|mut stream| {
+            let request = "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+            stream.write_all(request.as_bytes()).expect("it stands");
+            assert!(read_head(&mut stream).starts_with("HTTP/1.1 200"));
+            stream
+        })
         .collect();
-    wait_for("they are counted", || from("127.0.0.7") == 0);
+    assert_eq!(from("127.0.0.7"), 0);
     assert_eq!(from("127.0.0.8"), 200);
     drop(held);
     wait_for("they have ended", || from("127.0.0.7") == 200);

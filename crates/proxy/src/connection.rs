@@ -1,14 +1,10 @@
 //! One client connection: HTTP/1.1 on the outside; inside a tunnel whatever the client negotiated.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -16,12 +12,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use oktsec_model::Reason;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::account::Arrival;
 use crate::balancer;
 use crate::body::ResponseBody;
+use crate::client::ClientStream;
 use crate::context::Context;
 use crate::exchange;
 use crate::framing::Framed;
@@ -29,12 +26,6 @@ use crate::socks;
 use crate::strict::HEAD_BYTES_MAX;
 use crate::tunnel;
 use crate::via::{Life, Via};
-
-/// A stream with bytes in front that were read too early.
-pub(crate) struct Prefixed<S> {
-    prefix: Bytes,
-    stream: S,
-}
 
 /// A request head may take this long, and a connection may be idle this long.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
@@ -64,11 +55,20 @@ pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Con
         None => return,
     }
     let life = Arc::clone(&via.life);
-    let is_socks = tokio::select! {
-        is_socks = begins_socks(&stream) => is_socks,
+    let certificate = cx.state().settings.certificate.clone();
+    let opened = tokio::select! {
+        opened = ClientStream::accept(stream, certificate) => opened,
         () = life.stopped() => return,
     };
-    if is_socks {
+    let mut stream = match opened {
+        Ok(stream) => stream,
+        Err(reason) => return Arrival::unreadable(&cx, &via, reason).await,
+    };
+    let first = tokio::select! {
+        first = stream.first() => first,
+        () = life.stopped() => return,
+    };
+    if first == Some(socks::VERSION) {
         return socks::serve(stream, via, cx).await;
     }
     let service = {
@@ -117,14 +117,6 @@ async fn client_of(stream: &mut TcpStream, client: SocketAddr, cx: &Context) -> 
             None
         }
     }
-}
-
-/// Whether a client speaks SOCKS5: its first byte tells.
-async fn begins_socks(stream: &TcpStream) -> bool {
-    let mut first = [0];
-    let peeking = stream.peek(&mut first);
-    let peeked = tokio::time::timeout(HEAD_TIME_MAX, peeking).await;
-    matches!(peeked, Ok(Ok(1))) && first == [socks::VERSION]
 }
 
 /// A request on the proxy port: a tunnel, a page of our own, or an exchange.
@@ -278,69 +270,3 @@ const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><t
 <h1>oktsec</h1><p>An egress DLP proxy for AI agents listens here. Set <code>HTTP_PROXY</code> and \
 <code>HTTPS_PROXY</code> to this address, and trust <a href=\"/ca.pem\">its CA</a>.</p>\
 <ul><li><a href=\"/healthz\">/healthz</a><li><a href=\"/ca.pem\">/ca.pem</a><li><a href=\"/proxy.pac\">/proxy.pac</a></ul></html>\n";
-
-// === impl Prefixed ===
-
-impl<S: AsyncRead + Unpin> Prefixed<S> {
-    pub(crate) const fn new(prefix: Bytes, stream: S) -> Self {
-        Self { prefix, stream }
-    }
-
-    /// The first byte, which stays there; `None` at the end of the stream.
-    pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
-        if self.prefix.is_empty() {
-            let mut first = [0];
-            if self.stream.read(&mut first).await? == 0 {
-                return Ok(None);
-            }
-            self.prefix = Bytes::copy_from_slice(&first);
-        }
-        Ok(self.prefix.first().copied())
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(task, buffer);
-        }
-        let count = self.prefix.len().min(buffer.remaining());
-        buffer.put_slice(&self.prefix[..count]);
-        self.prefix.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(task, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(task, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(task)
-    }
-}

@@ -17,6 +17,7 @@ use crate::chain::Chain;
 use crate::identify::IdentitySettings;
 use crate::load::{Limits, Load};
 use crate::tls::authority::Authority;
+use crate::tls::port::PortCertificate;
 use crate::upstream::{Route, Timeouts, Upstream};
 
 /// Handles shared by all connections.
@@ -52,6 +53,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Balancers, which say whose connections they pass on.
     pub balancers: Vec<IpNet>,
+    /// The certificate of the proxy's own port, where agents reach it by TLS.
+    pub certificate: Option<PortCertificate>,
     /// The proxy that upstreams are reached through, if one.
     pub chain: Option<Arc<Chain>>,
     /// Whether a decision is on disk before anything is dialled, rather than before the answer.

@@ -46,6 +46,11 @@ pub(crate) enum Dialect {
     Text,
 }
 
+/// Whoever speaks plain HTTP to a port that speaks TLS can read this.
+pub(crate) const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: \
+text/plain; charset=utf-8\r\nContent-Length: 72\r\n\r\nThis port speaks TLS: write https:// where the \
+address of the proxy is.\n";
+
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const OUR_REASON: HeaderName = HeaderName::from_static("x-oktsec-reason");
 const OUR_EVENT: HeaderName = HeaderName::from_static("x-oktsec-event");

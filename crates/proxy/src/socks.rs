@@ -12,11 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderValue, Method, Request, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use oktsec_model::Reason;
 
 use crate::account::Arrival;
+use crate::client::ClientStream;
 use crate::context::Context;
 use crate::tunnel;
 use crate::via::Via;
@@ -62,7 +62,7 @@ impl Failure {
 }
 
 /// Serves a connection whose first byte is that of SOCKS5.
-pub(crate) async fn serve(mut stream: TcpStream, via: Via, cx: Arc<Context>) {
+pub(crate) async fn serve(mut stream: ClientStream, via: Via, cx: Arc<Context>) {
     let asking = ask(&mut stream);
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, asking).await {
         Ok(Ok(parts)) => tunnel::socks(stream, parts, via, cx).await,
@@ -78,13 +78,13 @@ pub(crate) async fn serve(mut stream: TcpStream, via: Via, cx: Arc<Context>) {
 }
 
 /// Answers a request; the address that was bound is nobody's business.
-pub(crate) async fn answer(stream: &mut TcpStream, reply: Reply) -> io::Result<()> {
+pub(crate) async fn answer(stream: &mut ClientStream, reply: Reply) -> io::Result<()> {
     let answer = [VERSION, reply as u8, 0, 1, 0, 0, 0, 0, 0, 0];
     stream.write_all(&answer).await
 }
 
 /// Reads to the end of the request, as the CONNECT that it stands for.
-async fn ask(stream: &mut TcpStream) -> Result<request::Parts, Failure> {
+async fn ask(stream: &mut ClientStream) -> Result<request::Parts, Failure> {
     let [_, count] = read(stream).await?;
     let methods = read_some(stream, count).await?;
     let method = if methods.contains(&PASSWORD) {
@@ -142,13 +142,13 @@ fn connect_of(authority: &str, credentials: Option<&[u8]>) -> Option<request::Pa
     Some(parts)
 }
 
-async fn read<const COUNT: usize>(stream: &mut TcpStream) -> Result<[u8; COUNT], Failure> {
+async fn read<const COUNT: usize>(stream: &mut ClientStream) -> Result<[u8; COUNT], Failure> {
     let mut bytes = [0; COUNT];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
 }
 
-async fn read_some(stream: &mut TcpStream, count: u8) -> Result<Vec<u8>, Failure> {
+async fn read_some(stream: &mut ClientStream, count: u8) -> Result<Vec<u8>, Failure> {
     let mut bytes = vec![0; usize::from(count)];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)

@@ -2,4 +2,5 @@
 //! (verified always).
 
 pub(crate) mod authority;
+pub(crate) mod port;
 pub(crate) mod roots;

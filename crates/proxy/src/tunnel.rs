@@ -17,14 +17,14 @@ use oktsec_model::{
     Target, Timestamp,
 };
 use rustls::server::Acceptor;
-use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::account::{Arrival, OpenTunnel};
 use crate::blind::{Blind, Splice};
 use crate::body::ResponseBody;
-use crate::connection::{Prefixed, serve_h1, serve_h2};
+use crate::client::{ClientStream, Prefixed, TLS_HANDSHAKE};
+use crate::connection::{serve_h1, serve_h2};
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused, refuse, refuse_malformed};
 use crate::framing::Framed;
@@ -73,7 +73,7 @@ pub(crate) async fn connect(
 
 /// Answers a SOCKS request, told as the CONNECT that it stands for, and serves what follows it.
 pub(crate) async fn socks(
-    mut stream: TcpStream,
+    mut stream: ClientStream,
     parts: request::Parts,
     via: Via,
     cx: Arc<Context>,
@@ -119,7 +119,7 @@ struct Inspected {
 // === impl Inspected ===
 
 impl Inspected {
-    async fn serve(self, stream: Prefixed<TcpStream>, cx: &Arc<Context>) {
+    async fn serve(self, stream: Prefixed<ClientStream>, cx: &Arc<Context>) {
         let reason = inspect(stream, &self.tunnel, self.via.clone(), cx).await;
         self.closed(reason);
     }
@@ -213,11 +213,11 @@ fn answers_inside(decision: &Decision, target: &Target, via: &Via, cx: &Context)
 }
 
 /// The stream of a client whose CONNECT was answered.
-async fn taken(upgrade: OnUpgrade) -> Result<Prefixed<TcpStream>, Reason> {
+async fn taken(upgrade: OnUpgrade) -> Result<Prefixed<ClientStream>, Reason> {
     let upgraded = upgrade.await.map_err(|_| Reason::ClientGone)?;
     // Only our own listener makes these connections, so that the type is known.
     let Parts { io, read_buf, .. } = upgraded
-        .downcast::<TokioIo<Framed<TcpStream>>>()
+        .downcast::<TokioIo<Framed<ClientStream>>>()
         .map_err(|_| Reason::ProtocolBlocked)?;
     Ok(Prefixed::new(read_buf, io.into_inner().into_inner()))
 }
@@ -225,7 +225,7 @@ async fn taken(upgrade: OnUpgrade) -> Result<Prefixed<TcpStream>, Reason> {
 /// Serves what comes through the tunnel. The answer is what a tunnel without any request inside
 /// ended for.
 async fn inspect(
-    mut stream: Prefixed<TcpStream>,
+    mut stream: Prefixed<ClientStream>,
     tunnel: &Arc<Tunnel>,
     via: Via,
     cx: &Arc<Context>,
@@ -240,8 +240,7 @@ async fn inspect(
         Err(_) => return Reason::ClientTimeout,
     };
     match first {
-        // A TLS handshake record (RFC 8446, section 5.1).
-        0x16 => serve_tls(stream, tunnel, via, cx).await,
+        TLS_HANDSHAKE => serve_tls(stream, tunnel, via, cx).await,
         // The first byte of an HTTP method.
         b'A'..=b'Z' => {
             let plain = Tunnel {
@@ -269,7 +268,7 @@ async fn inspect(
 }
 
 async fn serve_tls(
-    stream: Prefixed<TcpStream>,
+    stream: Prefixed<ClientStream>,
     tunnel: &Arc<Tunnel>,
     via: Via,
     cx: &Arc<Context>,
@@ -300,10 +299,10 @@ enum Rejected {
 }
 
 async fn accept(
-    stream: Prefixed<TcpStream>,
+    stream: Prefixed<ClientStream>,
     host: &Host,
     cx: &Context,
-) -> Result<TlsStream<Prefixed<TcpStream>>, Rejected> {
+) -> Result<TlsStream<Prefixed<ClientStream>>, Rejected> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
         .map_err(Rejected::Tls)?;

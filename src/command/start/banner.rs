@@ -24,7 +24,7 @@ pub(super) fn text(loaded: &Loaded, gateway: &Gateway) -> String {
     };
     text.push_str(&format_row(
         "proxy",
-        &format!("http://localhost:{port}   {scope}"),
+        &format!("{}://localhost:{port}   {scope}", loaded.settings.scheme()),
     ));
     let agents: Vec<&str> = loaded.policies.agents().map(AgentName::as_str).collect();
     text.push_str(&format_row("agents", &agents.join("  ")));

@@ -13,8 +13,8 @@ use oktsec_detect::{self as detect, Detector, FingerprintKey, KnownSecret, Setup
 use oktsec_inspect::{Scope, Snapshot};
 use oktsec_limit::Limiter;
 use oktsec_proxy::{
-    Authority, AuthorityFiles, Chain, Context, IdentitySettings, Limits, Parts, Settings, State,
-    Timeouts, client_config, write_bundle,
+    Authority, AuthorityFiles, Chain, Context, IdentitySettings, Limits, Parts, PortCertificate,
+    PortFiles, Settings, State, Timeouts, client_config, port_certificate, write_bundle,
 };
 
 use crate::command::version::VERSION;
@@ -138,6 +138,19 @@ pub(super) fn detector(
     })
 }
 
+/// The certificate of the proxy's own port, where it has one.
+fn certificate(loaded: &Loaded) -> anyhow::Result<Option<PortCertificate>> {
+    let Some(files) = &loaded.settings.port_tls else {
+        return Ok(None);
+    };
+    let files = PortFiles {
+        certificate: files.cert.clone(),
+        key: files.key.clone(),
+        client_authority: files.client_ca.clone(),
+    };
+    Ok(Some(port_certificate(&files)?))
+}
+
 /// The proxy behind this one, where the configuration names one.
 fn chain(loaded: &Loaded, env: &[(String, String)]) -> anyhow::Result<Option<Arc<Chain>>> {
     const KEY: &str = "forward_proxy.upstream_proxy";
@@ -195,6 +208,7 @@ pub(super) fn state(
         snapshot: Arc::new(snapshot),
         settings: Settings {
             balancers: settings.balancers.clone(),
+            certificate: certificate(loaded)?,
             chain: chain(loaded, env)?,
             identity: IdentitySettings {
                 header: settings

@@ -154,13 +154,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .examples(&["http://proxy.example.com:3128", "socks5h://10.0.0.1:1080"]),
     Key::section("timeouts", TIMEOUTS, "How long to wait."),
-    Key::new(
+    Key::section(
         "tls",
-        Kind::Section(PORT_TLS),
-        "null",
-        "TLS, and client certificates, on the proxy's port itself.",
-    )
-    .later(),
+        PORT_TLS,
+        "TLS on the proxy's port itself, for agents on other machines; nothing else is served there then. \
+         Renewed files are taken up when they change.",
+    ),
     Key::new(
         "proxy_protocol_from",
         Kind::List(&Kind::Text(Text::Network)),
@@ -283,15 +282,13 @@ const PORT_TLS: &[Key] = &[
         "cert",
         Kind::Text(Text::Path),
         "null",
-        "The certificate chain, PEM.",
-    )
-    .later(),
-    Key::new("key", Kind::Text(Text::Path), "null", "Its key, PEM.").later(),
+        "The certificate and those between it and its root, PEM.",
+    ),
+    Key::new("key", Kind::Text(Text::Path), "null", "Its key, PEM."),
     Key::new(
         "client_ca",
         Kind::Text(Text::Path),
         "null",
-        "The CA of client certificates, PEM.",
-    )
-    .later(),
+        "Whose certificates agents must have, PEM. Without it they need none.",
+    ),
 ];

@@ -326,7 +326,8 @@ fn healthy(port: u16) -> bool {
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    // Where the port speaks TLS it says so.
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200") || answer.contains("https://"))
 }
 
 #[track_caller]
