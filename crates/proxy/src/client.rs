@@ -158,7 +158,13 @@ impl AsyncWrite for ClientStream {
 // === impl Prefixed ===
 
 impl<S: AsyncRead + Unpin> Prefixed<S> {
-    pub(crate) const fn new(prefix: Bytes, stream: S) -> Self {
+    pub(crate) fn new(prefix: Bytes, stream: S) -> Self {
+        // An empty one may still hold the buffer that it was read into, for as long as the tunnel lives.
+        let prefix = if prefix.is_empty() {
+            Bytes::new()
+        } else {
+            prefix
+        };
         Self { prefix, stream }
     }
 
@@ -187,6 +193,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
         let count = self.prefix.len().min(buffer.remaining());
         buffer.put_slice(&self.prefix[..count]);
         self.prefix.advance(count);
+        if self.prefix.is_empty() {
+            self.prefix = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }

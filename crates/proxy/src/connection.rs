@@ -69,7 +69,8 @@ pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Con
         () = life.stopped() => return,
     };
     if first == Some(socks::VERSION) {
-        return socks::serve(stream, via, cx).await;
+        // Boxed, as is all that most connections have no use for: it would take its room in each.
+        return Box::pin(socks::serve(stream, via, cx)).await;
     }
     let service = {
         let (cx, via) = (Arc::clone(&cx), via.clone());

@@ -175,7 +175,7 @@ impl Case<'_> {
             held: vec![held, more],
             share,
         };
-        flow.begin(inspection, timeouts.idle, self.cx).await
+        Box::pin(flow.begin(inspection, timeouts.idle, self.cx)).await
     }
 }
 

@@ -257,7 +257,7 @@ async fn inspect(
                 tunnel: Some(Arc::clone(&plain)),
                 ..via
             };
-            let reason = serve_h1(stream, via, cx).await;
+            let reason = Box::pin(serve_h1(stream, via, cx)).await;
             tunnel
                 .exchanges
                 .fetch_add(plain.exchanges.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -274,7 +274,8 @@ async fn serve_tls(
     cx: &Arc<Context>,
 ) -> Reason {
     let client = via.client.ip();
-    let handshake = accept(stream, &tunnel.target.host, cx);
+    // What is boxed takes no room once it is over.
+    let handshake = Box::pin(accept(stream, &tunnel.target.host, cx));
     let stream = match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(Rejected::Tls(error))) if is_distrust(&error) => {
@@ -287,9 +288,9 @@ async fn serve_tls(
     };
     cx.distrust.forget(client);
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_h2(stream, via, cx).await
+        Box::pin(serve_h2(stream, via, cx)).await
     } else {
-        serve_h1(stream, via, cx).await
+        Box::pin(serve_h1(stream, via, cx)).await
     }
 }
 

@@ -107,7 +107,7 @@ impl Upstream {
         route: Route<'_>,
     ) -> Result<Sent, SendError> {
         let timeouts = route.timeouts;
-        let mut connection = self.open(&head.target, &self.tls_h1, route).await?;
+        let mut connection = Box::pin(self.open(&head.target, &self.tls_h1, route)).await?;
         let address = connection.address;
         let mut request = build(head, body, false);
         dress(&mut request, head, false)?;
@@ -175,7 +175,8 @@ impl Upstream {
                 }
             }
         }
-        let connection = self.open(&head.target, &self.tls, route).await?;
+        // Boxed: most requests find a connection, and carry no room for making one.
+        let connection = Box::pin(self.open(&head.target, &self.tls, route)).await?;
         let address = connection.address;
         self.pool.share(&key, &connection);
         dress(&mut request, head, connection.sender.is_h2())?;
