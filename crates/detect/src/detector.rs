@@ -446,14 +446,23 @@ impl fmt::Display for Uninspectable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CorruptCoding => f.write_str("a content coding that its body does not follow"),
-            Self::CutOff => f.write_str("compressed data that is larger than what is held"),
+            Self::CutOff => f.write_str(
+                "compressed data that is larger than what is held (forward_proxy.max_body_size)",
+            ),
             Self::CodingBudget => f.write_str("a content coding that inflates too far"),
             Self::CodingLayers => f.write_str("too many content codings"),
-            Self::DecodeBudget => f.write_str("more encoded data than is decoded"),
-            Self::DecodeDepth => f.write_str("data encoded too many times"),
+            Self::DecodeBudget => {
+                f.write_str("more encoded data than is decoded (dlp.decode_budget)")
+            }
+            Self::DecodeDepth => f.write_str("data encoded too many times (dlp.decode_depth)"),
             Self::Opaque(kind) => write!(f, "a file that cannot be opened ({kind})"),
             Self::TooMany => f.write_str("more findings than are listed"),
-            Self::UnknownCoding(name) => write!(f, "the content coding {name}"),
+            Self::UnknownCoding(name) => {
+                write!(
+                    f,
+                    "the content coding {name} (gzip, br, zstd and deflate can be)"
+                )
+            }
         }
     }
 }

@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use oktsec_detect::{BodyDecoder, Scan};
+use oktsec_detect::{BodyDecoder, Scan, Uninspectable};
 use oktsec_model::{Action, Decision, Finding, Fingerprint, Reason, RequestHead, RuleId};
 
+use crate::inspection::told;
 use crate::snapshot::Snapshot;
 
 /// A request, or a response, whose body flows.
@@ -29,7 +30,7 @@ pub struct Flow {
     /// What the text has lost at its beginning, so that places can be named.
     passed: usize,
     known: HashSet<(RuleId, Fingerprint)>,
-    is_uninspectable: bool,
+    unopened: Option<Uninspectable>,
     /// How much of what was looked at is looked at again.
     context_bytes: usize,
     has_begun: bool,
@@ -152,7 +153,8 @@ impl Flow {
         head_scan: Scan,
     ) -> Self {
         let decoder = BodyDecoder::new(response.as_ref().unwrap_or(&head.headers));
-        let is_uninspectable = decoder.is_err() || head_scan.uninspectable.is_some();
+        let unknown = decoder.as_ref().err().cloned();
+        let unopened = unknown.or_else(|| head_scan.uninspectable.clone());
         let coding = match decoder {
             Ok(Some(decoder)) => Coding::Coded(Coded::new(decoder, true)),
             Ok(None) => Coding::Untold,
@@ -171,7 +173,7 @@ impl Flow {
             pending: Vec::new(),
             passed: 0,
             known: HashSet::new(),
-            is_uninspectable,
+            unopened,
             context_bytes: OVERLAP_BYTES,
             has_begun: false,
             later: Vec::new(),
@@ -211,7 +213,10 @@ impl Flow {
             match coded.decoder.push(piece) {
                 Ok(text) => self.text.extend(text),
                 // What an answer only happens to begin like proves nothing.
-                Err(_) => self.is_uninspectable |= coded.is_announced || self.response.is_none(),
+                Err(why) if coded.is_announced || self.response.is_none() => {
+                    self.unopened.get_or_insert(why);
+                }
+                Err(_) => {}
             }
         }
         self.pending.drain(..used);
@@ -248,7 +253,7 @@ impl Flow {
             // What a little compressed data says may fill many windows.
             let has_more = !self.pending.is_empty();
             let moment = if has_more { Moment::Full } else { moment };
-            if self.text.len() > self.seen || self.is_uninspectable || !self.has_begun {
+            if self.text.len() > self.seen || self.unopened.is_some() || !self.has_begun {
                 self.look(moment);
             }
             if self.decision.action == Action::Block {
@@ -261,8 +266,8 @@ impl Flow {
         }
     }
 
-    /// What is seen now, places counted from the beginning of the body, and whether all of it could be.
-    fn seen_now(&self, moment: Moment) -> (Vec<Finding>, bool) {
+    /// What is seen now, places counted from the beginning of the body, and what could not be.
+    fn seen_now(&self, moment: Moment) -> (Vec<Finding>, Option<Uninspectable>) {
         let detector = &self.snapshot.detector;
         let moved = |scan: Scan, by: usize| {
             scan.findings.into_iter().map(move |mut finding| {
@@ -274,32 +279,32 @@ impl Flow {
         if let Some(headers) = &self.response {
             // Nothing leaves in an answer: what cannot be opened there is looked at as it comes.
             let scan = detector.scan_response_window(headers, &self.text);
-            return (moved(scan, self.passed).collect(), true);
+            return (moved(scan, self.passed).collect(), None);
         }
         let again_from = self.text.len().saturating_sub(self.context_bytes);
         let again_from = (moment != Moment::End).then_some(again_from);
         let scan = detector.scan_window(&self.head, &self.text, again_from);
-        let mut is_open = scan.uninspectable.is_none();
+        let mut unopened = scan.uninspectable.clone();
         let mut findings: Vec<Finding> = moved(scan, self.passed).collect();
         if let Coding::Coded(coded) = &self.coding {
             let bytes = [coded.context.as_slice(), &coded.now].concat();
             let scan = detector.scan_coded_window(&self.head, &bytes);
-            is_open &= scan.uninspectable.is_none();
+            unopened = unopened.or_else(|| scan.uninspectable.clone());
             findings.extend(moved(scan, coded.passed));
         }
-        (findings, is_open)
+        (findings, unopened)
     }
 
     fn look(&mut self, moment: Moment) {
-        let (seen, is_open) = self.seen_now(moment);
-        self.is_uninspectable |= !is_open;
+        let (seen, unopened) = self.seen_now(moment);
+        self.unopened = self.unopened.take().or(unopened);
         let mut findings = self.head_scan.findings.clone();
         findings.extend(seen);
         let mut decision = self.snapshot.policies.decide(
             &self.head,
             self.admitted.clone(),
             findings,
-            self.is_uninspectable,
+            self.unopened.as_ref().map(told),
         );
         if self.response.is_some() && decision.reason == Reason::BlockedContent {
             decision.reason = Reason::BlockedResponse;

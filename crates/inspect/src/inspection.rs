@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use oktsec_detect::{Passage, Scan};
+use oktsec_detect::{Passage, Scan, Uninspectable};
 use oktsec_model::{Action, Decision, Reason, RequestHead, Treatment};
 
 use crate::flow::Flow;
@@ -163,9 +163,14 @@ impl Inspection {
             &self.head,
             self.admitted.clone(),
             scan.findings.clone(),
-            scan.uninspectable.is_some(),
+            scan.uninspectable.as_ref().map(told),
         )
     }
+}
+
+/// What could not be opened, in words.
+pub(crate) fn told(what: &Uninspectable) -> Arc<str> {
+    what.to_string().into()
 }
 
 /// Whether the same body would pass again whenever it came: it passed, and not because of a review,

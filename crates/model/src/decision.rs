@@ -113,6 +113,9 @@ pub struct Decision {
     pub entry: Option<PolicyEntry>,
     /// Everything that was seen, whether it decided or not.
     pub findings: Vec<Finding>,
+    /// What could not be opened, where that decided. Says nothing that the caller wrote, but for the name
+    /// of a content coding.
+    pub unopened: Option<Arc<str>>,
 }
 
 // === impl Action ===
@@ -304,6 +307,7 @@ impl Decision {
             reason,
             entry: None,
             findings: Vec::new(),
+            unopened: None,
         }
     }
 

@@ -122,21 +122,21 @@ impl PolicySet {
     }
 
     /// The whole decision once everything was scanned. `admitted` is what [`PolicySet::admit`]
-    /// said of the head; `uninspectable` is that a part of the request could not be opened.
+    /// said of the head; `unopened` is what part of the request could not be opened.
     #[must_use]
     pub fn decide(
         &self,
         head: &RequestHead,
         mut admitted: Decision,
         mut findings: Vec<Finding>,
-        uninspectable: bool,
+        unopened: Option<Arc<str>>,
     ) -> Decision {
         self.treat(head, &mut findings);
         let judged = if admitted.action == Action::Block {
             None
         } else {
             match self.view(&head.principal) {
-                Ok(view) => view.judge_content(&findings, uninspectable),
+                Ok(view) => view.judge_content(&findings, unopened),
                 Err(refusal) => Some(refusal.block()),
             }
         };

@@ -352,6 +352,7 @@ pub(crate) fn refusal(
         reason,
         entry,
         findings,
+        unopened,
         ..
     } = &refused.decision;
     let host = head.target.host.to_string();
@@ -368,8 +369,17 @@ pub(crate) fn refusal(
     let worst = named
         .iter()
         .max_by_key(|finding| (finding.severity, finding.confidence));
-    let text = match (&refused.detail, worst, refused.limit) {
+    let unopened = unopened
+        .as_ref()
+        .filter(|_| *reason == Reason::Uninspectable);
+    let unopened = unopened.map(|what| format!("The request cannot be inspected: {what}."));
+    let text = match (
+        refused.detail.as_ref().or(unopened.as_ref()),
+        worst,
+        refused.limit,
+    ) {
         (Some(text), _, _) => text.clone(),
+
         (None, Some(finding), _) => content_detail(*reason, &host, finding),
         (None, None, Some(limit)) => limit_detail(agent, limit),
         (None, None, None) => detail(*reason, list, agent, &host),

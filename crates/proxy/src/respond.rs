@@ -108,9 +108,7 @@ pub(crate) fn detail(
         Reason::HostMismatch => {
             "The host that the tunnel was opened for and the host that the request names differ.".into()
         }
-        Reason::Uninspectable => {
-            "The body cannot be inspected: its encoding is unknown, broken or too deep (plain, gzip, br, zstd and deflate can be), or it holds an archive that cannot be opened, or is larger than an operator has made forward_proxy.max_body_size and dlp.decode_budget.".into()
-        }
+        Reason::Uninspectable => "The request cannot be inspected.".into(),
         Reason::BlockedResponse => {
             format!("The answer of {host} carries data that may not reach {who}.")
         }

@@ -1,5 +1,7 @@
 //! One caller, judged: the checks in their order, and what observing makes of their answers.
 
+use std::sync::Arc;
+
 use http::Method;
 use oktsec_model::{
     Action, Decision, Finding, List, Origin, PolicyEntry, Reason, Target, Treatment,
@@ -35,6 +37,7 @@ impl Verdict<'_> {
             reason: self.reason,
             entry: Some(entry),
             findings: Vec::new(),
+            unopened: None,
         }
     }
 
@@ -145,7 +148,7 @@ impl<'a> View<'a> {
     pub(super) fn judge_content(
         &self,
         findings: &[Finding],
-        uninspectable: bool,
+        unopened: Option<Arc<str>>,
     ) -> Option<Decision> {
         let refusal = if self.mode() == Mode::Observe {
             Action::Flag
@@ -163,10 +166,13 @@ impl<'a> View<'a> {
             return Some(verdict(Reason::BlockedContent, origin).decision(refusal));
         }
         let setting = &self.global.uninspectable_block;
-        uninspectable.then(|| {
+        unopened.map(|unopened| {
             let refuses = setting.value && self.blocks_anything();
             let action = if refuses { refusal } else { Action::Flag };
-            verdict(Reason::Uninspectable, &setting.origin).decision(action)
+            Decision {
+                unopened: Some(unopened),
+                ..verdict(Reason::Uninspectable, &setting.origin).decision(action)
+            }
         })
     }
 

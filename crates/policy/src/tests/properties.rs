@@ -189,7 +189,7 @@ proptest! {
         let admitted = policies.admit(&principal("agent"), &target, &Method::GET);
         let findings: Vec<_> = categories.iter().map(|category| finding(category)).collect();
         let head = head(principal("agent"), &target, Method::GET, &[]);
-        let decision = policies.decide(&head, admitted.clone(), findings, uninspectable);
+        let decision = policies.decide(&head, admitted.clone(), findings, uninspectable.then(|| "a riddle".into()));
         if admitted.action == Action::Block {
             prop_assert_eq!((decision.action, decision.reason), (Action::Block, admitted.reason));
         }
