@@ -47,6 +47,8 @@ pub(super) fn run(args: &StartArgs, command: &Command) -> anyhow::Result<ExitCod
         .build()
         .context("failed to start the runtime")?;
     runtime.block_on(async {
+        // Before anybody can see that we are there: a signal that nobody handles ends the process.
+        let signals = Signals::new()?;
         let listeners = bind(&loaded)?;
         service::raise_open_files(loaded.boot.connections_max);
         let mut gateway = make(&loaded, secrets, &command.env)?;
@@ -54,7 +56,7 @@ pub(super) fn run(args: &StartArgs, command: &Command) -> anyhow::Result<ExitCod
             gateway.created.insert(0, (path.clone(), "policy"));
         }
         command.output.say(&banner::text(&loaded, &gateway));
-        serve(loaded, &overrides, command, gateway, listeners).await
+        serve(loaded, &overrides, command, gateway, (listeners, signals)).await
     })
 }
 
@@ -133,12 +135,9 @@ async fn serve(
     overrides: &[Override],
     command: &Command,
     gateway: Gateway,
-    listeners: Vec<TcpListener>,
+    (listeners, mut signals): (Vec<TcpListener>, Signals),
 ) -> anyhow::Result<ExitCode> {
     let (stop, stopped) = watch::channel(false);
-    let mut hangup = handler(SignalKind::hangup())?;
-    let mut terminate = handler(SignalKind::terminate())?;
-    let mut interrupt = handler(SignalKind::interrupt())?;
     let connections_max = loaded.boot.connections_max;
     let cx = Arc::clone(&gateway.cx);
     let serving = listener::run(listeners, connections_max, cx, stopped, GRACE);
@@ -148,11 +147,11 @@ async fn serve(
     loop {
         tokio::select! {
             () = &mut serving => break,
-            _ = hangup.recv() => reload.run(),
+            _ = signals.hangup.recv() => reload.run(),
             () = reload.changed() => reload.run(),
             // The second signal does not wait for connections.
-            _ = terminate.recv() => if service::stopping(&stop) { break },
-            _ = interrupt.recv() => if service::stopping(&stop) { break },
+            _ = signals.terminate.recv() => if service::stopping(&stop) { break },
+            _ = signals.interrupt.recv() => if service::stopping(&stop) { break },
         }
     }
     gateway
@@ -161,6 +160,25 @@ async fn serve(
         .context("failed to close the audit trail")?;
     drop(gateway.indexer);
     Ok(ExitCode::Done)
+}
+
+/// The signals that mean something to us.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            hangup: handler(SignalKind::hangup())?,
+            terminate: handler(SignalKind::terminate())?,
+            interrupt: handler(SignalKind::interrupt())?,
+        })
+    }
 }
 
 fn handler(kind: SignalKind) -> anyhow::Result<Signal> {

@@ -12,6 +12,7 @@ mod hostile;
 mod hosts;
 mod http2;
 mod identity;
+mod late;
 mod lifecycle;
 mod limits;
 mod overload;

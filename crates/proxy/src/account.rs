@@ -9,6 +9,7 @@ mod tunnel;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::{Version, request};
 use oktsec_audit::{
@@ -20,6 +21,7 @@ use oktsec_model::{
     Action, Decision, ExchangeId, Finding, HttpVersion, IdentitySource, Principal, Reason,
     RequestHead, Scheme, Status, Target, Timestamp, Treatment, safe_name,
 };
+use tokio::runtime::Handle;
 
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused};
@@ -29,6 +31,9 @@ use crate::mask::{fill, host_text, method_text};
 use crate::via::{Running, Via};
 
 pub(crate) use self::tunnel::OpenTunnel;
+
+/// How long a row waits for the end of a body that was answered before.
+const LATE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How long the parts of a judgement took.
 #[derive(Clone, Copy, Default)]
@@ -309,8 +314,23 @@ impl OpenExchange {
         self.answered_us = Some(self.cx.clock.monotonic_us() - self.sent_us);
     }
 
-    /// The response has been relayed to its end, or will not be.
-    pub(crate) fn response_ended(mut self, reason: Reason, bytes: u64) {
+    /// The response has been relayed to its end, or will not be. Where the request's body still flows, its
+    /// end belongs to the row: it is waited for, for a while.
+    pub(crate) fn response_ended(self, reason: Reason, bytes: u64) {
+        let flow = self.flow.clone().filter(|flow| !flow.is_over());
+        match (flow, Handle::try_current()) {
+            (Some(flow), Ok(runtime)) => {
+                runtime.spawn(async move {
+                    // After that the row says what is known by then.
+                    let _ = tokio::time::timeout(LATE_TIME_MAX, flow.over()).await;
+                    self.end(reason, bytes);
+                });
+            }
+            _ => self.end(reason, bytes),
+        }
+    }
+
+    fn end(mut self, reason: Reason, bytes: u64) {
         self.open = false;
         let event = self.event(reason, self.answered.http_status, bytes);
         self.cx.ledger.ended(event);

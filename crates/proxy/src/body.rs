@@ -152,7 +152,7 @@ pub(crate) async fn hold(
 /// body, and a connection closed under them takes the answer with it.
 pub(crate) async fn drain(mut body: Incoming) {
     const BYTES_MAX: usize = 32 * 1024 * 1024;
-    const TIME_MAX: Duration = Duration::from_secs(3);
+    const TIME_MAX: Duration = Duration::from_secs(10);
     let draining = async {
         let mut drained = 0;
         while drained < BYTES_MAX

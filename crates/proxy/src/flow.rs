@@ -1,6 +1,6 @@
 //! Bodies that flow: a task reads the client, has each window judged, and hands on what may leave.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use oktsec_inspect::{Flow, Moment};
 use oktsec_model::{Action, Decision, Finding, Reason};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::body::{BodyError, Pace, drain, hold_error};
@@ -28,7 +28,15 @@ pub(crate) struct Released {
 
 /// How a flow ended, once it has.
 #[derive(Default)]
-pub(crate) struct FlowState(OnceLock<Outcome>);
+pub(crate) struct FlowState {
+    outcome: OnceLock<Outcome>,
+    /// Nothing more becomes of it.
+    is_over: AtomicBool,
+    over: Notify,
+}
+
+/// Says that a flow is over when it is dropped.
+struct Until(Arc<FlowState>);
 
 /// The end of a flow.
 pub(crate) struct Outcome {
@@ -44,7 +52,7 @@ pub(crate) struct Outcome {
 struct Task {
     source: Source,
     windows: mpsc::Sender<Frame<Bytes>>,
-    state: Arc<FlowState>,
+    state: Until,
     share: Share,
     _held: Vec<Held>,
 }
@@ -99,7 +107,7 @@ impl Begun {
         let task = Task {
             source: self.source,
             windows: sender,
-            state: Arc::clone(&state),
+            state: Until(Arc::clone(&state)),
             share: self.share,
             _held: self.held,
         };
@@ -274,7 +282,7 @@ impl Task {
 
     fn end(&self, decision: Decision, later: &[Finding], is_whole: bool) {
         // Nobody else ends it.
-        let _ = self.state.0.set(Outcome {
+        let _ = self.state.0.outcome.set(Outcome {
             decision,
             later: later.to_vec(),
             is_whole,
@@ -287,13 +295,35 @@ impl Task {
 impl FlowState {
     /// How it ended.
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
-        self.0.get()
+        self.outcome.get()
+    }
+
+    /// Whether nothing more becomes of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Returns once nothing more becomes of it.
+    pub(crate) async fn over(&self) {
+        let over = self.over.notified();
+        if !self.is_over() {
+            over.await;
+        }
     }
 
     /// The refusal that stopped it.
     pub(crate) fn stopped(&self) -> Option<&Decision> {
         let outcome = self.outcome().filter(|outcome| !outcome.is_whole)?;
         (outcome.decision.action == Action::Block).then_some(&outcome.decision)
+    }
+}
+
+// === impl Until ===
+
+impl Drop for Until {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Release);
+        self.0.over.notify_waiters();
     }
 }
 

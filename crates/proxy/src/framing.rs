@@ -64,7 +64,7 @@ const TUNNEL: &[u8] = b"CONNECT ";
 
 impl Framing {
     /// Follows the next bytes.
-    fn follow(&mut self, bytes: &mut [u8]) {
+    pub(crate) fn follow(&mut self, bytes: &mut [u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let count = match self.state {

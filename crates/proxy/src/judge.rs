@@ -40,10 +40,12 @@ pub(crate) struct Case<'a> {
     pub(crate) cx: &'a Context,
 }
 
-/// A refusal, and the body that nobody has read.
+/// A refusal, and what of the body nobody has read.
 struct Stop {
     refused: Box<Refused>,
     body: Option<Incoming>,
+    /// Whether it was asked for.
+    has_begun: bool,
 }
 
 // === impl Case ===
@@ -67,9 +69,13 @@ impl Case<'_> {
                 judgement.timing.policy_us = policy_us;
                 Ok(judgement)
             }
-            Err(Stop { mut refused, body }) => {
-                // A client that waits for our word has sent nothing; it would be told to go on.
-                if let Some(body) = body.filter(|_| !expects_continue) {
+            Err(Stop {
+                mut refused,
+                body,
+                has_begun,
+            }) => {
+                // A client that still waits for our word has sent nothing; it would be told to go on.
+                if let Some(body) = body.filter(|_| has_begun || !expects_continue) {
                     tokio::spawn(drain(body));
                 }
                 let scan_us = clock.monotonic_us() - decided;
@@ -158,13 +164,13 @@ impl Case<'_> {
             Ok(Holding::TooMuch(chunk)) if snapshot.streams_oversize() => (chunk, Moment::Full),
             Ok(Holding::TooMuch(_)) => {
                 let refused = too_large(&inspection, None, limit);
-                return Err(Stop::before(refused, body));
+                return Err(Stop::during(refused, body));
             }
         };
         // What is read while a window waits, and what is decoded; who pauses sends little at a time.
         let more = if moment == Moment::Pause { 0 } else { 2 };
         let Some(more) = share.hold(limit.saturating_mul(more)) else {
-            return Err(Stop::before(overloaded(&inspection), body));
+            return Err(Stop::during(overloaded(&inspection), body));
         };
         let flow = Flowing {
             chunk,
@@ -188,6 +194,16 @@ impl Stop {
         Self {
             refused,
             body: Some(body),
+            has_begun: false,
+        }
+    }
+
+    /// The same of a body of which some was read.
+    const fn during(refused: Box<Refused>, body: Incoming) -> Self {
+        Self {
+            refused,
+            body: Some(body),
+            has_begun: true,
         }
     }
 }
@@ -197,6 +213,7 @@ impl From<Box<Refused>> for Stop {
         Self {
             refused,
             body: None,
+            has_begun: true,
         }
     }
 }
@@ -290,7 +307,7 @@ impl Flowing {
         let (flow, first) = match flow::judge(flow, self.moment, &self.share).await {
             Ok(judged) => judged,
             Err((_, decision)) => {
-                return Err(Stop::before(Refused::boxed(*decision), self.body));
+                return Err(Stop::during(Refused::boxed(*decision), self.body));
             }
         };
         let timing = Timing {

@@ -34,6 +34,10 @@ mod upstream;
 mod via;
 mod websocket;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use chain::{Chain, ChainError};
 pub use context::{Context, Parts, Settings, State};
 pub use identify::IdentitySettings;

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderValue, Method, Request, request};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use oktsec_model::Reason;
 
@@ -43,7 +43,7 @@ pub(crate) enum Reply {
 }
 
 /// Why a client gets no tunnel.
-enum Failure {
+pub(crate) enum Failure {
     /// It is told.
     Told(Reply),
     /// It speaks something else.
@@ -84,7 +84,9 @@ pub(crate) async fn answer(stream: &mut ClientStream, reply: Reply) -> io::Resul
 }
 
 /// Reads to the end of the request, as the CONNECT that it stands for.
-async fn ask(stream: &mut ClientStream) -> Result<request::Parts, Failure> {
+pub(crate) async fn ask(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> Result<request::Parts, Failure> {
     let [_, count] = read(stream).await?;
     let methods = read_some(stream, count).await?;
     let method = if methods.contains(&PASSWORD) {
@@ -142,13 +144,15 @@ fn connect_of(authority: &str, credentials: Option<&[u8]>) -> Option<request::Pa
     Some(parts)
 }
 
-async fn read<const COUNT: usize>(stream: &mut ClientStream) -> Result<[u8; COUNT], Failure> {
+async fn read<const COUNT: usize>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<[u8; COUNT], Failure> {
     let mut bytes = [0; COUNT];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
 }
 
-async fn read_some(stream: &mut ClientStream, count: u8) -> Result<Vec<u8>, Failure> {
+async fn read_some(stream: &mut (impl AsyncRead + Unpin), count: u8) -> Result<Vec<u8>, Failure> {
     let mut bytes = vec![0; usize::from(count)];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)

@@ -2,7 +2,7 @@
 //! judged one by one. Extensions are not negotiated, so that nothing is compressed and every message
 //! can be read.
 
-mod frames;
+pub(crate) mod frames;
 mod relay;
 
 use std::sync::Arc;
