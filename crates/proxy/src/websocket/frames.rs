@@ -46,6 +46,8 @@ pub(crate) struct Frame {
 
 /// The longest payload of a control frame (section 5.5).
 const CONTROL_BYTES_MAX: u64 = 125;
+/// The longest payload that a head can announce (section 5.2).
+const LENGTH_MAX: u64 = u64::MAX >> 1;
 /// The longest head: two bytes, eight of length, four of the mask.
 pub(crate) const HEAD_BYTES_MAX: usize = 14;
 
@@ -56,7 +58,7 @@ impl FrameHead {
     ///
     /// # Errors
     /// What no endpoint may send: bits of extensions that were not negotiated, unknown frames, control
-    /// frames that are long or in pieces, a mask where none belongs, none where one does.
+    /// frames that are long or in pieces, lengths that are none, a mask where none belongs, none where one does.
     pub(crate) fn parse(bytes: &[u8], side: Side) -> Result<Option<Self>, CloseCode> {
         let &[first, second, ref rest @ ..] = bytes else {
             return Ok(None);
@@ -78,6 +80,10 @@ impl FrameHead {
             },
             short => (u64::from(short), rest, 0),
         };
+        // The highest bit is none of the length.
+        if length > LENGTH_MAX {
+            return Err(CloseCode::Protocol);
+        }
         if opcode.is_control() && (!is_last || length > CONTROL_BYTES_MAX) {
             return Err(CloseCode::Protocol);
         }
@@ -223,6 +229,8 @@ mod tests {
             (frame(0x89, &[b'x'; 126], mask), Side::Client),
             (frame(0x81, b"not masked", None), Side::Client),
             (frame(0x81, b"masked", mask), Side::Upstream),
+            // The highest bit of the length.
+            ([&[0x82, 127][..], &[0xFF; 8]].concat(), Side::Upstream),
         ] {
             assert_eq!(
                 FrameHead::parse(&bytes, side),
