@@ -1,7 +1,8 @@
 //! What hyper puts in order before anybody sees it: a request that declares its length twice. It merges
 //! equal lengths, and drops a length beside a transfer coding (RFC 9112, section 6.3, allows both). Others
 //! on the way may read such a request differently, and it is refused here: the colon of the second
-//! declaration is overwritten, which makes it no field, so that hyper refuses the request.
+//! declaration is overwritten, which makes it no field, so that hyper refuses the request. So is what
+//! would have hyper and us disagree on where a message ends: a byte of it is overwritten.
 //!
 //! The framing of messages is followed only to know where heads are. Where a message breaks it hyper
 //! refuses the message and closes the connection, and nothing is followed any further.
@@ -24,6 +25,8 @@ pub(crate) struct Framing {
     state: State,
     /// The line under way, as far as it matters.
     line: Vec<u8>,
+    /// Whether what came last could begin a line end.
+    is_after_cr: bool,
     head: Head,
 }
 
@@ -93,8 +96,23 @@ impl Framing {
         if matches!(self.state, State::Head) {
             self.name(part);
         }
+        let is_bare = match end {
+            None => false,
+            Some(0) => !self.is_after_cr,
+            Some(end) => part.get(end - 1) != Some(&b'\r'),
+        };
+        self.is_after_cr = part.last() == Some(&b'\r');
+        // Of trailers hyper takes a bare LF to be a part, not the end.
+        if is_bare && matches!(self.state, State::Trailers) {
+            self.spoil(part, count - 1);
+            return count;
+        }
         let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
         self.line.extend(part.iter().take(room));
+        // hyper reads on where we do not: leading zeros may be any number.
+        if part.len() > room && self.is_length() {
+            self.spoil(part, room);
+        }
         if end.is_some() {
             let line = std::mem::take(&mut self.line);
             self.take(line.trim_ascii_end());
@@ -102,6 +120,28 @@ impl Framing {
             self.line.clear();
         }
         count
+    }
+
+    /// Whether the line under way says how long something is, and could still say more of it.
+    fn is_length(&self) -> bool {
+        match self.state {
+            State::Size => self.line.iter().all(u8::is_ascii_hexdigit),
+            State::Head => self
+                .line
+                .split_at_checked(LENGTH.len())
+                .is_some_and(|(name, rest)| {
+                    name.eq_ignore_ascii_case(LENGTH) && rest.starts_with(b":")
+                }),
+            _ => false,
+        }
+    }
+
+    /// Overwrites a byte, which nothing can follow: hyper accepts it nowhere in a line.
+    fn spoil(&mut self, part: &mut [u8], place: usize) {
+        if let Some(byte) = part.get_mut(place) {
+            *byte = 0;
+            self.state = State::Over;
+        }
     }
 
     /// Looks at the name of a field once its colon is there, and spoils the colon of one that says
@@ -123,12 +163,8 @@ impl Framing {
                     .all(|(one, other)| one.eq_ignore_ascii_case(other))
         };
         let is_framed = self.head.length.is_some() || self.head.is_chunked;
-        if is_framed
-            && (is(LENGTH) || is(CODING))
-            && let Some(byte) = part.get_mut(colon)
-        {
-            *byte = 0;
-            self.state = State::Over;
+        if is_framed && (is(LENGTH) || is(CODING)) {
+            self.spoil(part, colon);
         }
     }
 
@@ -311,6 +347,48 @@ mod tests {
         ] {
             for piece in [1, 3, 1000] {
                 assert_eq!(followed(text.as_bytes(), piece), text.as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_that_goes_on_beyond_what_is_kept_is_spoiled() {
+        let zeros = "0".repeat(LINE_BYTES_MAX);
+        let spaces = " ".repeat(LINE_BYTES_MAX);
+        for (head, number) in [
+            ("POST / HTTP/1.1\r\nContent-Length:", format!("{zeros}5")),
+            ("POST / HTTP/1.1\r\nContent-Length:", format!("{spaces}5")),
+            (
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                format!("{zeros}5"),
+            ),
+        ] {
+            let text = format!("{head}{number}\r\n\r\nhello");
+            let line = text.rfind(&number).unwrap();
+            let start = text[..line].rfind('\n').unwrap() + 1;
+            for piece in [1, 2, 7, 1000] {
+                let mut expected = text.clone().into_bytes();
+                expected[start + LINE_BYTES_MAX] = 0;
+                let out = followed(text.as_bytes(), piece);
+                assert_eq!(out, expected, "{head:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn trailers_end_where_hyper_ends_them() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        for (trailers, expected) in [
+            (
+                "X: y\n\r\nCONNECT a:1 HTTP/1.1\r\n\r\n",
+                "X: y\0\r\nCONNECT a:1 HTTP/1.1\r\n\r\n",
+            ),
+            ("\nX: y\r\n\r\n", "\0X: y\r\n\r\n"),
+            ("X: y\r\n\r\n", "X: y\r\n\r\n"),
+        ] {
+            for piece in [1, 2, 7, 1000] {
+                let out = followed(format!("{head}{trailers}").as_bytes(), piece);
+                assert_eq!(String::from_utf8_lossy(&out), format!("{head}{expected}"));
             }
         }
     }
