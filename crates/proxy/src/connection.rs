@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -76,7 +76,7 @@ pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Con
         let (cx, via) = (Arc::clone(&cx), via.clone());
         service_fn(move |request| {
             let (cx, via) = (Arc::clone(&cx), via.clone());
-            async move { Ok::<_, std::convert::Infallible>(route(request, via, cx).await) }
+            answered(request, |request| route(request, via, cx))
         })
     };
     let connection = h1_builder()
@@ -211,8 +211,26 @@ fn inner_service(
 > + Send {
     service_fn(move |request| {
         let (cx, via) = (Arc::clone(&cx), via.clone());
-        async move { Ok(exchange::handle(request, via, cx).await) }
+        answered(request, |request| exchange::handle(request, via, cx))
     })
+}
+
+/// Answers a request. Behind a tunnel that was asked for and not opened the connection closes: what
+/// comes after such a head is not followed (see `framing`).
+async fn answered<B, T, F: Future<Output = Response<T>>>(
+    request: Request<B>,
+    answer: impl FnOnce(Request<B>) -> F,
+) -> Result<Response<T>, std::convert::Infallible> {
+    let is_connect = request.method() == Method::CONNECT;
+    let asks = is_connect || request.headers().contains_key(UPGRADE);
+    let mut response = answer(request).await;
+    let status = response.status();
+    let is_open = status == StatusCode::SWITCHING_PROTOCOLS || is_connect && status.is_success();
+    if asks && !is_open {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    Ok(response)
 }
 
 fn h1_builder() -> http1::Builder {
@@ -271,3 +289,50 @@ const INDEX: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><t
 <h1>oktsec</h1><p>An egress DLP proxy for AI agents listens here. Set <code>HTTP_PROXY</code> and \
 <code>HTTPS_PROXY</code> to this address, and trust <a href=\"/ca.pem\">its CA</a>.</p>\
 <ul><li><a href=\"/healthz\">/healthz</a><li><a href=\"/ca.pem\">/ca.pem</a><li><a href=\"/proxy.pac\">/proxy.pac</a></ul></html>\n";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// The targets of the requests that are delivered; none of them opens a tunnel.
+    async fn delivered(text: &str) -> Vec<String> {
+        let (mut client, server) = tokio::io::duplex(4096);
+        client.write_all(text.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let seen = Mutex::new(Vec::new());
+        let service = service_fn(|request: Request<Incoming>| {
+            seen.lock().unwrap().push(request.uri().to_string());
+            answered(request, |_| async {
+                let mut response = Response::new(ResponseBody::full(""));
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                response
+            })
+        });
+        let served = h1_builder().serve_connection(TokioIo::new(Framed::new(server)), service);
+        // How it ends is hyper's.
+        let _ = served.await;
+        seen.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_a_tunnel_that_was_not_opened() {
+        let twice = "POST http://b/ HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n";
+        for first in [
+            "GET http://a/ HTTP/1.1\r\nUpgrade: h2c\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\n\r\nGET http://a/ HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            "CONNECT a:1 HTTP/1.1\r\n\r\n",
+        ] {
+            let targets = delivered(&format!("{first}{twice}")).await;
+            assert!(
+                !targets.is_empty() && !targets.contains(&"http://b/".to_owned()),
+                "{first:?}"
+            );
+        }
+        let plain = "GET http://a/ HTTP/1.1\r\n\r\nGET http://b/ HTTP/1.1\r\n\r\n";
+        assert_eq!(delivered(plain).await, ["http://a/", "http://b/"]);
+    }
+}
