@@ -17,6 +17,10 @@ mod flow;
 mod inspection;
 mod memory;
 mod snapshot;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

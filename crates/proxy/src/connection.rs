@@ -217,7 +217,7 @@ fn inner_service(
 
 /// Answers a request. Behind a tunnel that was asked for and not opened the connection closes: what
 /// comes after such a head is not followed (see `framing`).
-async fn answered<B, T, F: Future<Output = Response<T>>>(
+pub(crate) async fn answered<B, T, F: Future<Output = Response<T>>>(
     request: Request<B>,
     answer: impl FnOnce(Request<B>) -> F,
 ) -> Result<Response<T>, std::convert::Infallible> {
@@ -233,7 +233,7 @@ async fn answered<B, T, F: Future<Output = Response<T>>>(
     Ok(response)
 }
 
-fn h1_builder() -> http1::Builder {
+pub(crate) fn h1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())

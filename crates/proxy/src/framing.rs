@@ -67,7 +67,7 @@ const TUNNEL: &[u8] = b"CONNECT ";
 
 impl Framing {
     /// Follows the next bytes.
-    pub(crate) fn follow(&mut self, bytes: &mut [u8]) {
+    fn follow(&mut self, bytes: &mut [u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let count = match self.state {
@@ -249,6 +249,12 @@ impl<S> Framed<S> {
 
     pub(crate) fn into_inner(self) -> S {
         self.stream
+    }
+
+    /// How much of a line is held.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) const fn line_bytes(&self) -> usize {
+        self.framing.line.len()
     }
 }
 

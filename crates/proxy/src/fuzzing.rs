@@ -1,131 +1,145 @@
-//! The parsers of the wire, opened to the fuzzer: each entry takes bytes and checks what must hold for
-//! any.
+//! The parsers, opened to the fuzzer: each entry takes bytes and checks what must hold for any. What is
+//! read from a stream must not depend on the pieces that it comes in.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+mod balancer;
+mod framing;
+mod heads;
+mod hello;
+mod requests;
+mod socks;
+mod websocket;
 
-use http::{HeaderName, HeaderValue, Request, Version};
-use oktsec_model::{Scheme, Target};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use crate::flow::Side;
-use crate::framing::Framing;
-use crate::websocket::frames::Frame;
-use crate::{balancer, socks, strict};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// WebSocket frames: the same ones come out however they come in, and all of their bytes.
-pub fn frames(bytes: &[u8]) {
-    let Some((&piece, bytes)) = bytes.split_first() else {
-        return;
-    };
-    for side in [Side::Client, Side::Upstream] {
-        let whole = taken(bytes, side, bytes.len().max(1));
-        let pieces = taken(bytes, side, usize::from(piece).max(1));
-        assert_eq!(whole, pieces, "{side:?}");
-        let raw: Vec<u8> = whole.0.iter().flat_map(|frame| frame.raw.clone()).collect();
-        assert!(bytes.starts_with(&raw), "{side:?}");
+pub use self::balancer::balancer;
+pub use self::framing::framing;
+pub use self::heads::heads;
+pub use self::hello::hello;
+pub use self::requests::requests;
+pub use self::socks::socks;
+pub use self::websocket::{frames, messages};
+
+/// What the fuzzer chose, taken from its beginning.
+struct Input<'a>(&'a [u8]);
+
+/// A client in memory: what it sends comes in pieces, what it is sent is kept.
+struct Client<'a> {
+    rest: &'a [u8],
+    pieces: &'a [u8],
+    turn: usize,
+    received: Vec<u8>,
+}
+
+// === impl Input ===
+
+impl<'a> Input<'a> {
+    /// Zero where nothing is left.
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or_default()
+    }
+
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    /// So many bytes as the next byte says.
+    fn short(&mut self) -> &'a [u8] {
+        let count = self.byte();
+        self.take(count.into())
+    }
+
+    /// The sizes of pieces: up to eight, and again from the first.
+    fn pieces(&mut self) -> &'a [u8] {
+        let count = self.byte() % 9;
+        self.take(count.into())
     }
 }
 
-/// The frames of a stream that comes in pieces, and whether it broke.
-fn taken(bytes: &[u8], side: Side, piece: usize) -> (Vec<Frame>, bool) {
-    const PAYLOAD_MAX: usize = 100_000;
-    let (mut buffer, mut frames) = (Vec::new(), Vec::new());
-    for piece in bytes.chunks(piece) {
-        buffer.extend_from_slice(piece);
-        loop {
-            match Frame::take(&mut buffer, side, PAYLOAD_MAX) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break,
-                Err(_) => return (frames, true),
+/// The next piece of bytes, never an empty one; all of them where no sizes were chosen.
+fn piece(pieces: &[u8], turn: &mut usize, left: usize) -> usize {
+    let size = pieces.get(*turn % pieces.len().max(1)).copied();
+    *turn += 1;
+    size.map_or(left, |size| usize::from(size.max(1)).min(left))
+}
+
+// === impl Client ===
+
+impl<'a> Client<'a> {
+    const fn new(bytes: &'a [u8], pieces: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            pieces,
+            turn: 0,
+            received: Vec::new(),
+        }
+    }
+}
+
+impl AsyncRead for Client<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = self.rest.len().min(buffer.remaining());
+        let pieces = self.pieces;
+        let count = piece(pieces, &mut self.turn, room);
+        let (now, rest) = self.rest.split_at(count.min(room));
+        buffer.put_slice(now);
+        self.rest = rest;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Client<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.received.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Runs what reads from memory to its end.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: Option<tokio::runtime::Runtime> =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
+    }
+    RUNTIME.with(|runtime| {
+        let runtime = runtime.as_ref().expect("a runtime without sockets");
+        runtime.block_on(future)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn anything_holds(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            for entry in [balancer, framing, heads, hello, requests, socks, frames, messages] {
+                entry(&bytes);
             }
         }
-    }
-    (frames, false)
-}
-
-/// The framing of HTTP/1: followed the same however it comes, and of all bytes only colons change.
-pub fn framing(bytes: &[u8]) {
-    let Some((&piece, bytes)) = bytes.split_first() else {
-        return;
-    };
-    let followed = |piece: usize| {
-        let (mut framing, mut out) = (Framing::default(), bytes.to_vec());
-        for piece in out.chunks_mut(piece) {
-            framing.follow(piece);
-        }
-        out
-    };
-    let whole = followed(bytes.len().max(1));
-    assert_eq!(whole, followed(usize::from(piece).max(1)));
-    let mut changed = bytes.iter().zip(&whole).filter(|(was, is)| was != is);
-    assert!(changed.all(|(was, _)| *was == b':'));
-}
-
-/// Headers of the PROXY protocol: no more is read than the longest may have.
-pub fn balancer(bytes: &[u8]) {
-    const BYTES_MAX: usize = 16 + 4096;
-    let mut rest = bytes;
-    // It never waits: all that will come is there.
-    let _named = now(balancer::read(&mut rest));
-    assert!(bytes.len() - rest.len() <= BYTES_MAX);
-}
-
-/// Requests of SOCKS5: what is understood is a CONNECT to a place that is one.
-pub fn socks(bytes: &[u8]) {
-    let mut rest = bytes;
-    let mut stream = tokio::io::join(&mut rest, tokio::io::sink());
-    if let Some(Ok(parts)) = now(socks::ask(&mut stream)) {
-        assert_eq!(parts.method, http::Method::CONNECT);
-        assert!(parts.uri.authority().is_some());
-    }
-}
-
-/// Heads of requests, a line each: method, target, then fields. What is accepted has one host, and says
-/// the same when it is written down and read again.
-pub fn heads(bytes: &[u8]) {
-    let mut lines = bytes.split(|&byte| byte == b'\n');
-    let (Some(method), Some(target)) = (lines.next(), lines.next()) else {
-        return;
-    };
-    let mut request = Request::builder().method(method).uri(target);
-    for line in lines {
-        let Some(at) = line.iter().position(|&byte| byte == b':') else {
-            continue;
-        };
-        let (name, value) = line.split_at(at);
-        let (name, value) = (
-            HeaderName::from_bytes(name),
-            HeaderValue::from_bytes(value.get(1..).unwrap_or_default()),
-        );
-        if let (Ok(name), Ok(value)) = (name, value) {
-            request = request.header(name, value);
-        }
-    }
-    let Ok(request) = request.version(Version::HTTP_11).body(()) else {
-        return;
-    };
-    let (parts, ()) = request.into_parts();
-    if strict::check_message(&parts).is_err() {
-        return;
-    }
-    assert!(parts.headers.get_all(http::header::HOST).iter().count() <= 1);
-    for (target, path) in [
-        strict::absolute_target(&parts),
-        strict::inner_target(&parts, Scheme::Https),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        let again = Target::parse_host_field(&target.host_field(), target.scheme);
-        assert_eq!(again.as_ref(), Ok(&target));
-        assert!(path.starts_with('/') || path == "*");
-    }
-}
-
-/// The result of a future that has nothing to wait for.
-fn now<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => Some(result),
-        Poll::Pending => None,
     }
 }

@@ -164,6 +164,12 @@ impl Load {
         agent
     }
 
+    /// How much is held.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+
     /// How near the process is to its memory's end.
     pub(crate) fn pressure(&self) -> Pressure {
         match self.pressure.load(Ordering::Relaxed) {
@@ -374,6 +380,7 @@ mod tests {
         let _held = others.hold(50).unwrap();
         assert!(load.enter(&agent("c")).unwrap().hold(1).is_none());
         drop(held);
+        assert_eq!(load.held_bytes(), 50);
         assert!(third.hold(50).is_some());
     }
 

@@ -43,6 +43,7 @@ pub(crate) enum Reply {
 }
 
 /// Why a client gets no tunnel.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
     /// It is told.
     Told(Reply),

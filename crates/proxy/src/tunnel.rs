@@ -308,10 +308,7 @@ async fn accept(
         .await
         .map_err(Rejected::Tls)?;
     let hello = start.client_hello();
-    // Without a name the client means the address it asked for; with one it must mean our host.
-    if let Some(name) = hello.server_name()
-        && Host::parse(name).ok().as_ref() != Some(host)
-    {
+    if !is_meant(hello.server_name(), host) {
         return Err(Rejected::Reason(Reason::HostMismatch));
     }
     let config = cx
@@ -322,6 +319,11 @@ async fn accept(
             Rejected::Reason(Reason::ProtocolBlocked)
         })?;
     start.into_stream(config).await.map_err(Rejected::Tls)
+}
+
+/// Without a name the client means the address it asked for; with one it must mean our host.
+pub(crate) fn is_meant(name: Option<&str>, host: &Host) -> bool {
+    name.is_none_or(|name| Host::parse(name).ok().as_ref() == Some(host))
 }
 
 /// Whether the client said that it does not trust our certificate.

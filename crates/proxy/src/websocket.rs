@@ -3,7 +3,7 @@
 //! can be read.
 
 pub(crate) mod frames;
-mod relay;
+pub(crate) mod relay;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
