@@ -52,9 +52,12 @@ impl AddressClass {
 }
 
 fn classify_v4(address: Ipv4Addr) -> AddressClass {
-    // Alibaba's and Oracle's metadata services live outside 169.254.0.0/16.
-    const METADATA: [Ipv4Addr; 2] = [
+    // Alibaba's and Oracle's metadata services live outside 169.254.0.0/16; so does Azure's channel to
+    // its virtual machines, which speaks of their keys at an address that looks like any other:
+    // https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    const METADATA: [Ipv4Addr; 3] = [
         Ipv4Addr::new(100, 100, 100, 200),
+        Ipv4Addr::new(168, 63, 129, 16),
         Ipv4Addr::new(192, 0, 0, 192),
     ];
     if METADATA.contains(&address) {
@@ -147,6 +150,9 @@ mod tests {
             ("127.255.255.254", Loopback),
             ("169.254.169.254", LinkLocal),
             ("100.100.100.200", Metadata),
+            ("168.63.129.16", Metadata),
+            ("168.63.129.17", Public),
+            ("64:ff9b::a83f:8110", Metadata),
             ("10.1.2.3", Private),
             ("172.15.0.1", Public),
             ("172.16.0.1", Private),
