@@ -44,9 +44,10 @@ fn a_file_that_is_saved_is_in_force() {
     });
     // Without a change nothing is read again.
     let applied = || gateway.home.talk().matches("configuration applied").count();
-    let before = applied();
+    // It is said after it is in force.
+    wait_for("what is said", || (applied() == 2).then_some(()));
     std::thread::sleep(Duration::from_millis(2500));
-    assert_eq!(applied(), before, "{}", gateway.home.talk());
+    assert_eq!(applied(), 2, "{}", gateway.home.talk());
 }
 
 #[test]
