@@ -64,18 +64,26 @@ pub fn messages(bytes: &[u8]) {
     assert!(input.0.starts_with(&passed.out));
     let judged = carried(input.0, &[], side, flow(side));
     assert_eq!(judged, carried(input.0, pieces, side, flow(side)));
-    // Only whole messages pass there, and no more of them.
-    assert!(passed.out.starts_with(&judged.out) && judged.is_between);
-    let (frames, _) = taken(&judged.out, &[], side);
-    let whole: usize = frames.iter().map(|frame| frame.raw.len()).sum();
-    let payload: usize = frames.iter().map(|frame| frame.payload.len()).sum();
-    if frames
-        .iter()
-        .all(|frame| frame.payload.len() < PAYLOAD_BYTES_MAX)
-        && whole == judged.out.len()
-    {
-        assert_eq!(payload as u64, judged.payload);
+    // Only whole messages pass there, and no more of them; what stands between their parts does not wait
+    // for them (section 5.4).
+    let [messages, controls] = kinds(&passed.out, side);
+    let [whole, told] = kinds(&judged.out, side);
+    assert!(judged.is_between);
+    assert!(messages.starts_with(&whole) && controls.starts_with(&told));
+    let frames = || whole.iter().chain(&told);
+    let bytes: usize = frames().map(|frame| frame.raw.len()).sum();
+    let payload: usize = frames().map(|frame| frame.payload.len()).sum();
+    assert_eq!(bytes, judged.out.len());
+    assert_eq!(payload as u64, judged.payload);
+}
+
+/// The frames of messages, and the others.
+fn kinds(bytes: &[u8], side: Side) -> [Vec<Frame>; 2] {
+    let (mut buffer, mut kinds) = (bytes.to_vec(), [Vec::new(), Vec::new()]);
+    while let Ok(Some(frame)) = Frame::take(&mut buffer, side, usize::MAX) {
+        kinds[usize::from(frame.head.opcode.is_control())].push(frame);
     }
+    kinds
 }
 
 fn side(input: &mut Input<'_>) -> Side {
