@@ -137,6 +137,11 @@ pub(crate) async fn ask(
 fn connect_of(authority: &str, credentials: Option<&[u8]>) -> Option<request::Parts> {
     let request = Request::builder().method(Method::CONNECT).uri(authority);
     let (mut parts, ()) = request.body(()).ok()?.into_parts();
+    // A name says no more than a name: neither a URL nor a path.
+    parts
+        .uri
+        .authority()
+        .filter(|read| read.as_str() == authority)?;
     if let Some(credentials) = credentials {
         let text = format!("Basic {}", STANDARD.encode(credentials));
         let value = HeaderValue::try_from(text).ok()?;
@@ -177,7 +182,13 @@ mod tests {
         assert_eq!(authority.as_deref(), Some("api.example.com:443"));
         assert_eq!(parts.headers[PROXY_AUTHORIZATION], "Basic YTpi");
         assert!(connect_of("[::1]:80", None).is_some());
-        for wrong in ["two words:80", "a/b:80", "a@b:80\r\n:1"] {
+        for wrong in [
+            "two words:80",
+            "a/b:80",
+            "a@b:80\r\n:1",
+            "/x:80",
+            "http://h:81/:80",
+        ] {
             assert!(connect_of(wrong, None).is_none(), "{wrong:?}");
         }
     }

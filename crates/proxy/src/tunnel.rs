@@ -196,6 +196,10 @@ async fn open(
 
 fn connect_target(parts: &request::Parts) -> Result<Target, Malformed> {
     strict::check_message(parts)?;
+    // The authority alone, without anything around it (RFC 9110, section 9.3.6).
+    if parts.uri.scheme().is_some() || parts.uri.path_and_query().is_some() {
+        return Err(Malformed::TargetForm);
+    }
     let authority = parts.uri.authority().ok_or(Malformed::TargetForm)?;
     Target::parse_authority(authority.as_str(), Scheme::Https).map_err(Malformed::Target)
 }
