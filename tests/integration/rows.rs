@@ -210,6 +210,7 @@ fn s28_a_request_that_is_none_has_a_row() {
             400,
         ),
         ("CONNECT api.arxiv.org HTTP/1.1\r\n{host}", 400),
+        ("CONNECT https://api.arxiv.org:443/ HTTP/1.1\r\n{host}", 400),
         ("\x01\x02\x03 this is not HTTP\r\n", 400),
         (
             "GET http://api.arxiv.org/ HTTP/1.1\r\n{host}Bad Name: x\r\n",
