@@ -47,6 +47,7 @@ fn an_agent_with_too_many_requests_is_told_and_others_get_on() {
     );
     assert_eq!(answer.status(), 503, "{answer:?}");
     assert_eq!(answer.reason(), "proxy_overloaded");
+    assert!(answer.text.contains("forward_proxy.limits"), "{answer:?}");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
     let rows = gateway.logs(&["--reason", "proxy_overloaded"]);
     assert_eq!(rows.len(), 1, "{rows:?}");
@@ -127,6 +128,8 @@ fn a_client_has_no_more_connections_than_it_may() {
         })
         .collect();
     assert_eq!(from("127.0.0.7"), 0);
+    let rows = gateway.logs(&["--reason", "proxy_overloaded"]);
+    assert_eq!(rows.len(), 1, "the refused connection has a row: {rows:?}");
     assert_eq!(from("127.0.0.8"), 200);
     drop(held);
     wait_for("they have ended", || from("127.0.0.7") == 200);

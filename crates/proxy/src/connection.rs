@@ -52,7 +52,7 @@ pub(crate) async fn serve(mut stream: TcpStream, client: SocketAddr, cx: Arc<Con
     }
     match cx.load.connect(via.client.ip()) {
         Some(connected) => via.life.belongs(connected),
-        None => return,
+        None => return Arrival::unreadable(&cx, &via, Reason::Overloaded).await,
     }
     let life = Arc::clone(&via.life);
     let certificate = cx.state().settings.certificate.clone();

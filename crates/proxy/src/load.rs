@@ -35,8 +35,6 @@ pub(crate) struct Load {
     held_bytes: AtomicUsize,
     scans: Arc<Semaphore>,
     pressure: AtomicU8,
-    /// Connections refused that nobody was told of.
-    refused: AtomicUsize,
 }
 
 /// One agent's part of it.
@@ -112,7 +110,6 @@ impl Load {
             held_bytes: AtomicUsize::new(0),
             scans: Arc::new(Semaphore::new(Self::PARTS * processors())),
             pressure: AtomicU8::new(Pressure::None as u8),
-            refused: AtomicUsize::new(0),
         }
     }
 
@@ -127,7 +124,6 @@ impl Load {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let count = clients.entry(client).or_default();
         if *count >= self.limits.load().client_connections_max {
-            self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *count += 1;
@@ -179,16 +175,8 @@ impl Load {
         }
     }
 
-    /// Notes how much memory the process has; says so where that changes something, and how many
-    /// connections were refused since it was last said.
+    /// Notes how much memory the process has; says so where that changes something.
     pub(crate) fn weigh(&self, resident_bytes: usize) {
-        let refused = self.refused.swap(0, Ordering::Relaxed);
-        if refused > 0 {
-            tracing::warn!(
-                refused,
-                "connections of clients that have enough: forward_proxy.limits.connections_per_client"
-            );
-        }
         let max = self.limits.load().memory_bytes_max;
         let pressure = Pressure::of(resident_bytes, max);
         let before = self.pressure.swap(pressure as u8, Ordering::Relaxed);
@@ -319,12 +307,12 @@ impl Drop for Held {
 
 /// The memory of this process in bytes: what Linux says of it, and 0 where nothing is said.
 pub(crate) fn resident_bytes() -> usize {
-    const PAGE_BYTES: usize = 4096;
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_ascii_whitespace().nth(1);
-    pages
-        .and_then(|pages| pages.parse::<usize>().ok())
-        .map_or(0, |pages| pages.saturating_mul(PAGE_BYTES))
+    // In KiB, whatever the size of a page: proc_pid_status(5).
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_ascii_whitespace().next())
+        .and_then(|kib| kib.parse::<usize>().ok())
+        .map_or(0, |kib| kib.saturating_mul(1024))
 }
 
 #[cfg(test)]

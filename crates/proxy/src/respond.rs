@@ -115,7 +115,9 @@ pub(crate) fn detail(
         Reason::AuditUnavailable => {
             "The audit trail cannot be written, and nothing leaves without a record.".into()
         }
-        Reason::Overloaded => "The gateway holds as many requests as it may.".into(),
+        Reason::Overloaded => format!(
+            "{who} has as many requests or bytes under way as it may, or the gateway is short of memory. Try again soon. An operator sets the bounds in forward_proxy.limits."
+        ),
         Reason::ScanError => "The request could not be scanned.".into(),
         Reason::UpstreamDns => format!("{host} could not be resolved."),
         Reason::UpstreamRefused => format!("{host} did not accept the connection or broke it off."),
