@@ -27,6 +27,7 @@ use crate::telemetry;
 
 /// How long connections may take to end after a stop.
 const GRACE: Duration = Duration::from_secs(30);
+
 pub(super) fn run(args: &StartArgs, command: &Command) -> anyhow::Result<ExitCode> {
     let overrides = overrides(args);
     let (path, written) = config_path(command)?;

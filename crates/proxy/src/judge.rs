@@ -4,6 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
+use oktsec_inspect::{Begin, Inspection, Judged, Moment, Snapshot};
+use oktsec_limit::{Admit, LimitKey};
+use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
+
 use crate::account::Timing;
 use crate::body::{HOLD_PAUSE, HoldError, Holding, MESSAGE_PAUSE, RequestBody, drain, hold};
 use crate::context::{Context, State};
@@ -13,11 +19,6 @@ use crate::headers::is_grpc;
 use crate::load::{Held, Share};
 use crate::respond::LimitState;
 use crate::via::Via;
-use bytes::Bytes;
-use hyper::body::{Body, Incoming};
-use oktsec_inspect::{Begin, Inspection, Judged, Moment, Snapshot};
-use oktsec_limit::{Admit, LimitKey};
-use oktsec_model::{Action, Decision, Principal, Reason, RequestHead, Target};
 
 /// A judged request: what was decided, and the body that may leave.
 pub(crate) struct Judgement {

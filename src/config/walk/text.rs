@@ -26,16 +26,7 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         Text::Agent => agent_name(text, span),
         Text::AgentOrAll if text == "*" => None,
         Text::AgentOrAll => agent_name(text, span),
-        // Shown nowhere: somebody may have written the secret itself.
-        Text::SecretPlace if !is_secret_place(text) => Some(
-            Diagnostic::at(
-                code::MALFORMED,
-                span,
-                format!("{name} takes the place of a secret, and this is none"),
-            )
-            .quiet()
-            .help("write `env:VARIABLE`, `file:PATH` or `dotenv:PATH`; never the secret itself"),
-        ),
+        Text::SecretPlace if !is_secret_place(text) => Some(no_secret_place(span, name)),
         Text::SecretName if !is_secret_name(text) => malformed(
             "names of secrets",
             "names are shown in the trail: write up to 40 letters, `-` and `_`, with few digits",
@@ -85,6 +76,14 @@ pub(super) fn check(form: Text, text: &str, span: &Span, name: &str) -> Option<D
         | Text::SocketAddress
         | Text::Url => None,
     }
+}
+
+/// Shown nowhere: somebody may have written the secret itself.
+fn no_secret_place(span: &Span, name: &str) -> Diagnostic {
+    let message = format!("{name} takes the place of a secret, and this is none");
+    Diagnostic::at(code::MALFORMED, span, message)
+        .quiet()
+        .help("write `env:VARIABLE`, `file:PATH` or `dotenv:PATH`; never the secret itself")
 }
 
 /// What is wrong with the address of a proxy, if anything is.
