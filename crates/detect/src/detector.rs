@@ -460,7 +460,7 @@ impl fmt::Display for Uninspectable {
             Self::UnknownCoding(name) => {
                 write!(
                     f,
-                    "the content coding {name} (gzip, br, zstd and deflate can be)"
+                    "the content coding {name} (gzip, br, zstd and deflate can be opened)"
                 )
             }
         }
