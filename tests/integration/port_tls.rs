@@ -149,6 +149,8 @@ fn a_renewed_certificate_is_taken_up() {
         (get("renewed") == 200).then_some(())
     });
     assert_eq!(get("company"), 0);
+    let rows = gateway.logs(&["--reason", "proxy_tls_client_rejected"]);
+    assert!(!rows.is_empty(), "who does not trust it has a row");
     // One that does not serve is refused; the running one stays.
     fs::write(home.join("gateway.crt"), "nothing").expect("it is ours");
     wait_for("the complaint", || {

@@ -63,7 +63,11 @@ impl ClientStream {
         let handshake = TlsAcceptor::from(config).accept(stream);
         match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
             Ok(Ok(stream)) => Ok(Self::Tls(Box::new(Prefixed::new(Bytes::new(), stream)))),
-            Ok(Err(_)) => Err(Reason::BadRequest),
+            Ok(Err(error)) => Err(match handshake_reason(&error) {
+                // It has not come so far as to a tunnel.
+                Reason::ProtocolBlocked => Reason::BadRequest,
+                reason => reason,
+            }),
             Err(_) => Err(Reason::ClientTimeout),
         }
     }
@@ -88,6 +92,28 @@ async fn tell(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(BYTES_MAX), &mut tokio::io::sink()).await?;
     Ok(())
+}
+
+/// What a handshake that broke says of the client: it does not trust our certificate, it speaks something
+/// else, or it left.
+pub(crate) fn handshake_reason(error: &io::Error) -> Reason {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateUnknown, UnknownCA,
+        UnsupportedCertificate,
+    };
+    let inner = error.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(
+            AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateUnknown
+            | UnknownCA
+            | UnsupportedCertificate,
+        )) => Reason::TlsClientRejected,
+        Some(_) => Reason::ProtocolBlocked,
+        None => Reason::ClientGone,
+    }
 }
 
 async fn first_of(stream: &TcpStream) -> Option<u8> {

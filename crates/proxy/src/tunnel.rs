@@ -23,7 +23,7 @@ use tokio_rustls::server::TlsStream;
 use crate::account::{Arrival, OpenTunnel};
 use crate::blind::{Blind, Splice};
 use crate::body::ResponseBody;
-use crate::client::{ClientStream, Prefixed, TLS_HANDSHAKE};
+use crate::client::{ClientStream, Prefixed, TLS_HANDSHAKE, handshake_reason};
 use crate::connection::{serve_h1, serve_h2};
 use crate::context::{Context, State};
 use crate::exchange::{FailedExchange, Refused, refuse, refuse_malformed};
@@ -282,11 +282,13 @@ async fn serve_tls(
     let handshake = Box::pin(accept(stream, &tunnel.target.host, cx));
     let stream = match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(Rejected::Tls(error))) if is_distrust(&error) => {
-            cx.distrust.remember(client);
-            return Reason::TlsClientRejected;
+        Ok(Err(Rejected::Tls(error))) => {
+            let reason = handshake_reason(&error);
+            if reason == Reason::TlsClientRejected {
+                cx.distrust.remember(client);
+            }
+            return reason;
         }
-        Ok(Err(Rejected::Tls(error))) => return handshake_reason(&error),
         Ok(Err(Rejected::Reason(reason))) => return reason,
         Err(_) => return Reason::ClientTimeout,
     };
@@ -328,40 +330,6 @@ async fn accept(
 /// Without a name the client means the address it asked for; with one it must mean our host.
 pub(crate) fn is_meant(name: Option<&str>, host: &Host) -> bool {
     name.is_none_or(|name| Host::parse(name).ok().as_ref() == Some(host))
-}
-
-/// Whether the client said that it does not trust our certificate.
-fn is_distrust(error: &io::Error) -> bool {
-    use rustls::AlertDescription::{
-        AccessDenied, BadCertificate, CertificateExpired, CertificateUnknown, UnknownCA,
-        UnsupportedCertificate,
-    };
-    let alert = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(
-        alert,
-        Some(rustls::Error::AlertReceived(
-            AccessDenied
-                | BadCertificate
-                | CertificateExpired
-                | CertificateUnknown
-                | UnknownCA
-                | UnsupportedCertificate
-        ))
-    )
-}
-
-/// A handshake that broke: on the wire the client left, in the protocol it spoke something else.
-fn handshake_reason(error: &io::Error) -> Reason {
-    if error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
-    {
-        Reason::ProtocolBlocked
-    } else {
-        Reason::ClientGone
-    }
 }
 
 /// Nothing passes without a record, not even what is only opened.
